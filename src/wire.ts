@@ -1,0 +1,43 @@
+/** What crosses between us and the browser, apart from proxied traffic: paths, header, bodies, problem codes. */
+
+/** Every SPA request carries this header. A page on another origin cannot set it without a preflight, which we never grant. */
+export const antiForgeryHeader = { name: 'x-csrf', value: '1' } as const
+
+/** Endpoint paths, relative to `basePath` (default `/bff`). */
+export const paths = {
+  login: '/login',
+  callback: '/callback',
+  user: '/user',
+  logout: '/logout',
+  logoutCallback: '/logout/callback',
+} as const
+
+/** Body of a 200 from `GET /bff/user`. */
+export interface UserBody {
+  /** The configured claims about the user; `sub` is always there. */
+  claims: { sub: string; [name: string]: unknown }
+  session: {
+    /** Seconds until the session ends whatever the user does. */
+    expiresIn: number
+    /** Seconds until the session ends unless it is used. */
+    idleExpiresIn: number
+  }
+  /** Where to send the browser to log out; carries a value bound to this session. */
+  logoutUrl: string
+}
+
+/** Body of a 200 from `POST /bff/logout`. */
+export interface LogoutBody {
+  /** Where the browser goes next: the provider's end-session endpoint, or a path of ours. */
+  redirectTo: string
+}
+
+/** Body of every error answer: RFC 9457 problem details with a stable `code`. */
+export interface ProblemBody {
+  type: 'about:blank'
+  title: string
+  status: number
+  code: string
+  /** Also in our log, so that a report from a user can be found there. */
+  requestId: string
+}
