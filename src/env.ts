@@ -1,0 +1,109 @@
+import { readFileSync } from 'node:fs'
+import { parse as parseYaml } from 'yaml'
+import { ConfigurationError } from './errors.ts'
+import { optionDocs } from './options.ts'
+
+/** How the text of a variable becomes the value of its option; text itself where not named here. */
+const readers: Readonly<Record<string, (text: string) => unknown>> = {
+  port: number,
+  adminPort: number,
+  authorizationParams: JSON.parse,
+  routes: JSON.parse,
+  timing: JSON.parse,
+  refreshBeforeSeconds: number,
+  defaultTokenSeconds: number,
+  idleTimeoutSeconds: number,
+  absoluteTimeoutSeconds: number,
+}
+
+/** Options that may be kept in a file of their own, named by `<variable>_FILE`. */
+const secrets = new Set(['clientSecret', 'sessionSecret', 'redisUrl'])
+
+/** `BFF_PUBLIC_URL` for `publicUrl`. */
+export function variableOf(option: string): string {
+  return `BFF_${option.replace(/[A-Z]/g, (letter) => `_${letter}`).toUpperCase()}`
+}
+
+/** Whether `NODE_ENV` says production. */
+export function inProduction(): boolean {
+  return process.env['NODE_ENV'] === 'production'
+}
+
+/**
+ * Options from the config file (`file`, else `BFF_CONFIG`), overridden by environment variables.
+ * @throws ConfigurationError for what cannot be read at all, and for unknown `BFF_` variables
+ */
+export function readConfiguration(file: string | undefined): Record<string, unknown> {
+  const environment = process.env
+  const found: string[] = []
+  const path = file ?? environment['BFF_CONFIG']
+  const options = path === undefined ? {} : readConfigFile(path, found)
+  const known = new Set(['BFF_CONFIG'])
+  for (const { name } of optionDocs) {
+    const variable = variableOf(name)
+    known.add(variable)
+    if (secrets.has(name)) known.add(`${variable}_FILE`)
+    const text = secrets.has(name) ? secretText(variable, environment, found) : environment[variable]
+    if (text === undefined || text === '') continue
+    try {
+      options[name] = (readers[name] ?? String)(text)
+    } catch {
+      // The value is not repeated: it may hold a secret.
+      found.push(`${variable}: ${readers[name] === number ? 'is not a number' : 'is not valid JSON'}`)
+    }
+  }
+  for (const name of Object.keys(environment)) {
+    if (name.startsWith('BFF_') && !known.has(name)) found.push(`${name}: unknown variable`)
+  }
+  if (found.length > 0) throw new ConfigurationError(found)
+  return options
+}
+
+/** The lines of `--help` about configuration. */
+export function variablesHelp(): string {
+  const rows = optionDocs.map(({ name, sentence, required, default: fallback }) => {
+    const file = secrets.has(name) ? '[_FILE]' : ''
+    return [variableOf(name) + file, sentence, required ? 'required' : describeDefault(fallback)] as const
+  })
+  rows.push(['BFF_CONFIG', 'path of a YAML or JSON file with the same options in camelCase', ''])
+  const width = Math.max(...rows.map(([variable]) => variable.length))
+  return rows
+    .map(([variable, sentence, note]) => `  ${variable.padEnd(width)}  ${sentence}${note ? ` (${note})` : ''}`)
+    .join('\n')
+}
+
+function describeDefault(value: unknown): string {
+  if (value === undefined) return ''
+  if (Array.isArray(value)) return value.join(',')
+  return typeof value === 'object' ? '' : String(value)
+}
+
+function readConfigFile(path: string, found: string[]): Record<string, unknown> {
+  try {
+    const content: unknown = parseYaml(readFileSync(path, 'utf8'))
+    if (typeof content === 'object' && content !== null && !Array.isArray(content)) return { ...content }
+    found.push(`${path}: must hold a mapping of options`)
+  } catch (error) {
+    const missing = error instanceof Error && 'code' in error
+    found.push(`${path}: ${missing ? 'cannot be read' : 'is not valid YAML or JSON'}`)
+  }
+  return {}
+}
+
+function secretText(variable: string, environment: NodeJS.ProcessEnv, found: string[]): string | undefined {
+  const path = environment[`${variable}_FILE`]
+  if (path === undefined) return environment[variable]
+  if (environment[variable] !== undefined) found.push(`${variable}: set together with ${variable}_FILE`)
+  try {
+    return readFileSync(path, 'utf8').trim()
+  } catch {
+    found.push(`${variable}_FILE: ${path} cannot be read`)
+    return undefined
+  }
+}
+
+function number(text: string): number {
+  const value = Number(text)
+  if (text.trim() === '' || !Number.isFinite(value)) throw new TypeError('not a number')
+  return value
+}

@@ -1,0 +1,58 @@
+/**
+ * The whole catalogue of problem codes: status and the text a browser may see.
+ * A code, once published, keeps its meaning; clients switch on it.
+ */
+export const problems = {
+  bad_request: [400, 'The request is malformed.'],
+  bad_target: [400, 'The request path is not acceptable.'],
+  login_failed: [400, 'The login could not be completed.'],
+  login_denied: [403, 'The login was refused.'],
+  no_session: [401, 'There is no session.'],
+  session_ended: [401, 'The session has ended.'],
+  anti_forgery: [403, 'The request lacks proof that it comes from this application.'],
+  no_route: [404, 'There is nothing here.'],
+  method_not_allowed: [405, 'The method is not allowed here.'],
+  headers_too_large: [431, 'The request headers are too large.'],
+  internal: [500, 'Something went wrong on our side.'],
+  upstream_unreachable: [502, 'The API could not be reached.'],
+  upstream_timeout: [504, 'The API did not answer in time.'],
+  provider_unreachable: [503, 'The identity provider cannot be reached at the moment.'],
+  store_unreachable: [503, 'The session store cannot be reached at the moment.'],
+  shutting_down: [503, 'The server is shutting down.'],
+} as const satisfies Record<string, readonly [status: number, title: string]>
+
+export type ProblemName = keyof typeof problems
+
+/** What stops a request. Classified by `problem`, never by message text; `cause` is for the log only. */
+export class BffError extends Error {
+  override readonly name = 'BffError'
+  readonly problem: ProblemName
+  /** Seconds after which trying again makes sense; sent as `Retry-After`. */
+  readonly retryAfterSeconds: number | undefined
+
+  constructor(problem: ProblemName, options: { cause?: unknown; retryAfterSeconds?: number } = {}) {
+    super(problems[problem][1], { cause: options.cause })
+    this.problem = problem
+    this.retryAfterSeconds = options.retryAfterSeconds
+  }
+
+  get status(): number {
+    return problems[this.problem][0]
+  }
+
+  /** The stable code on the wire. A denied login shares `login_failed` and differs in status alone. */
+  get code(): string {
+    return this.problem === 'login_denied' ? 'login_failed' : this.problem
+  }
+}
+
+/** Configuration that cannot be used: every problem found, each a sentence naming its option. */
+export class ConfigurationError extends Error {
+  override readonly name = 'ConfigurationError'
+  readonly problems: readonly string[]
+
+  constructor(found: readonly string[]) {
+    super(`The configuration has ${found.length === 1 ? 'a problem' : `${found.length} problems`}:\n${found.map((p) => `  - ${p}`).join('\n')}`)
+    this.problems = found
+  }
+}

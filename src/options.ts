@@ -1,0 +1,193 @@
+import { z } from 'zod'
+import { ConfigurationError } from './errors.ts'
+import { timingSchema } from './timing.ts'
+
+const loopbackNames = new Set(['localhost', '127.0.0.1', '[::1]'])
+
+const secondsLimit = 10 * 365 * 24 * 3600
+const seconds = () => z.int().positive().max(secondsLimit)
+const port = () => z.int().min(0).max(65_535)
+
+/** Parameters of an authorization request that are ours to set. */
+const ownAuthorizationParams =
+  /^(state|nonce|redirect_uri|response_type|response_mode|client_id|scope|code_challenge.*|request|request_uri)$/
+
+const origin = z.string().superRefine((value, context) => {
+  const url = parseUrl(value)
+  if (url === null || (url.protocol !== 'https:' && url.protocol !== 'http:')) {
+    context.addIssue('must be an origin, such as https://app.example.com')
+  } else if (value !== url.origin) {
+    context.addIssue(`must be an origin without path or trailing slash, such as ${url.origin}`)
+  } else if (url.protocol === 'http:' && !loopbackNames.has(url.hostname)) {
+    context.addIssue('must be https; http is accepted on localhost, 127.0.0.1 and [::1] only')
+  }
+})
+
+const issuer = z.string().superRefine((value, context) => {
+  const url = parseUrl(value)
+  if (url === null || url.search !== '' || url.hash !== '' || url.username !== '') {
+    context.addIssue('must be the issuer URL exactly as the provider publishes it')
+  } else if (url.protocol !== 'https:' && !(url.protocol === 'http:' && isLoopbackAddress(url.hostname))) {
+    context.addIssue('must be https; http is accepted on a loopback address only')
+  }
+})
+
+const sessionSecret = z
+  .union([z.string().transform((list) => list.split(',')), z.array(z.string())])
+  .refine((list) => list.length > 0 && list.every((secret) => Buffer.byteLength(secret) >= 32), {
+    error: 'every secret needs at least 32 bytes; make one with: openssl rand -base64 48',
+  })
+
+const route = z.strictObject({
+  path: z
+    .string()
+    .regex(/^(\/[A-Za-z0-9._~-]+)+$/, 'must be a path of plain segments without a trailing slash, such as /api')
+    .refine((path) => !path.split('/').some((segment) => segment === '.' || segment === '..'), 'has a dot segment')
+    .describe('requests under this path are forwarded; the longest match by whole segments wins'),
+  upstream: z
+    .string()
+    .superRefine((value, context) => {
+      const url = parseUrl(value)
+      if (url === null || !/^https?:$/.test(url.protocol)) context.addIssue('must be an http or https URL')
+      else if (url.search !== '' || url.hash !== '' || url.username !== '' || url.password !== '') {
+        context.addIssue('must be an origin and a base path, nothing else')
+      } else if (value.includes('\\') || (url.pathname !== '/' && url.pathname !== value.slice(url.origin.length))) {
+        context.addIssue('has a path that does not stay as it is written')
+      }
+    })
+    .describe('origin and base path that take the place of `path`'),
+  antiForgery: z
+    .enum(['header', 'fetch-metadata'])
+    .default('header')
+    .describe('`fetch-metadata` also accepts `Sec-Fetch-Site: same-origin` in place of the header'),
+})
+
+const shape = {
+  publicUrl: origin.describe('origin the browser sees; decides cookie security and redirect_uri'),
+  port: port().default(3000).describe('port to listen on'),
+  host: z.string().min(1).default('127.0.0.1').describe('address to listen on'),
+  adminPort: port().optional().describe('port of its own for `/livez` and `/readyz`'),
+  issuer: issuer.describe('the OpenID Provider'),
+  clientId: z.string().min(1).describe('our registration at the provider'),
+  clientSecret: z.string().min(1).describe('secret of that registration (confidential client)'),
+  clientAuth: z
+    .enum(['client_secret_basic', 'client_secret_post'])
+    .optional()
+    .describe('how we authenticate at the provider; what it offers, basic first, unless set'),
+  scope: z
+    .string()
+    .regex(/(^| )openid( |$)/, 'must contain openid')
+    .default('openid profile email offline_access')
+    .describe('requested scope'),
+  authorizationParams: z
+    .record(z.string().refine((name) => !ownAuthorizationParams.test(name), 'is set by the server itself'), z.string())
+    .default({})
+    .describe('extra authorization request parameters, JSON'),
+  claims: z
+    .union([z.string().transform((list) => list.split(',').map((name) => name.trim())), z.array(z.string())])
+    .refine((names) => names.every((name) => name !== '' && name !== '__proto__'), 'has a name that cannot be a claim')
+    .prefault('sub,name,email,picture,preferred_username')
+    .describe('claims handed to the SPA'),
+  sessionSecret: sessionSecret.describe('comma-separated; the first signs and seals, all open'),
+  store: z.enum(['redis', 'memory']).optional().describe('where sessions live; `redis` when `redisUrl` is set'),
+  redisUrl: z
+    .string()
+    .regex(/^rediss?:\/\//, 'must begin with redis:// or rediss://')
+    .refine((value) => parseUrl(value) !== null, 'is not a URL')
+    .optional()
+    .describe('`redis://` or `rediss://`'),
+  redisPrefix: z
+    .string()
+    .regex(/^[A-Za-z0-9_.:-]+$/, 'may hold letters, digits and _ . : - only')
+    .default('bff')
+    .describe('first part of every key and channel'),
+  routes: z.array(route).min(1, 'needs at least one route').describe('what is forwarded where, JSON'),
+  spa: z.string().min(1).optional().describe('directory of a built SPA'),
+  basePath: z
+    .string()
+    .regex(/^(\/[A-Za-z0-9_-]+)+$/, 'must be a path such as /bff')
+    .default('/bff')
+    .describe('where our endpoints are'),
+  cookieName: z
+    .string()
+    .regex(/^[A-Za-z0-9][A-Za-z0-9_-]*$/, 'may hold letters, digits, _ and - only')
+    .default('bff')
+    .describe('session cookie; `__Host-` is put in front on https'),
+  cookieSameSite: z.enum(['Strict', 'Lax']).default('Strict').describe('SameSite of the session cookie'),
+  refreshBeforeSeconds: seconds()
+    .default(30)
+    .describe('refresh in the background when less is left (never more than half of the life)'),
+  defaultTokenSeconds: seconds().default(300).describe('life of an access token that came without `expires_in`'),
+  idleTimeoutSeconds: seconds().default(1800).describe('a session ends when unused for so long'),
+  absoluteTimeoutSeconds: seconds().default(36_000).describe('a session ends after so long, used or not'),
+  timing: timingSchema.describe('internal deadlines in milliseconds, JSON'),
+}
+
+const schema = z
+  .strictObject(shape)
+  .transform((options) => ({ ...options, store: options.store ?? (options.redisUrl === undefined ? 'memory' : 'redis') }))
+
+/** What `createBff` takes, and what the config file holds. */
+export type BffOptions = z.input<typeof schema>
+
+/** The same with every default filled in. */
+export type Options = z.output<typeof schema>
+
+export type Route = Options['routes'][number]
+
+/** Name, sentence and default of every option, for `--help` and for the README's table. */
+export const optionDocs = Object.entries(shape).map(([name, type]) => {
+  // What a type makes of nothing at all is its default.
+  const absent = type.safeParse(undefined)
+  return { name, default: absent.data, required: !absent.success, sentence: type.description ?? '' }
+})
+
+/**
+ * Checks options and fills in defaults.
+ * @throws ConfigurationError naming every problem at once
+ */
+export function parseOptions(input: unknown, facts: { production: boolean }): Options {
+  const parsed = schema.safeParse(input)
+  const found = parsed.success ? [] : parsed.error.issues.map(sentence)
+  found.push(...contradictions(typeof input === 'object' && input !== null ? input : {}, facts))
+  if (!parsed.success || found.length > 0) throw new ConfigurationError(found)
+  return parsed.data
+}
+
+/** What no single option can see; read off the raw input, so that it is reported together with everything else. */
+function contradictions(input: object, facts: { production: boolean }): string[] {
+  const raw: { [name in keyof typeof shape]?: unknown } = input
+  const found: string[] = []
+  if (raw.store === 'redis' && raw.redisUrl === undefined) found.push('store: redis needs redisUrl')
+  if (raw.store === 'memory' && raw.redisUrl !== undefined) found.push('store: memory contradicts redisUrl')
+  if (raw.store === undefined && raw.redisUrl === undefined && facts.production) {
+    found.push('redisUrl: required in production (store: memory accepts sessions that are lost on restart)')
+  }
+  const basePath = typeof raw.basePath === 'string' ? raw.basePath : '/bff'
+  const seen = new Set<string>()
+  for (const entry of Array.isArray(raw.routes) ? raw.routes : []) {
+    const path: unknown = typeof entry === 'object' && entry !== null ? entry.path : undefined
+    if (typeof path !== 'string') continue
+    const folded = path.toLowerCase()
+    if (seen.has(folded)) found.push(`routes: ${path} is there twice (paths may not differ by case alone)`)
+    seen.add(folded)
+    const base = basePath.toLowerCase()
+    if (`${folded}/`.startsWith(`${base}/`)) found.push(`routes: ${path} lies under ${basePath}, where our own endpoints are`)
+  }
+  return found
+}
+
+function sentence(issue: z.core.$ZodIssue): string {
+  const at = issue.path.map(String).join('.')
+  if (issue.code === 'unrecognized_keys') return issue.keys.map((key) => `${at ? `${at}.` : ''}${key}: unknown option`).join('\n  - ')
+  const missing = issue.input === undefined && (issue.code === 'invalid_type' || issue.code === 'invalid_union')
+  return `${at || 'options'}: ${missing ? 'required' : issue.message}`
+}
+
+function parseUrl(value: string): URL | null {
+  return URL.canParse(value) ? new URL(value) : null
+}
+
+function isLoopbackAddress(hostname: string): boolean {
+  return loopbackNames.has(hostname) || /^127\.\d+\.\d+\.\d+$/.test(hostname)
+}

@@ -1,0 +1,59 @@
+import { AuthorizationResponseError, authorizationCodeGrant, ResponseBodyError } from 'openid-client'
+import { BffError } from '../errors.ts'
+import type { AuthorizationChecks } from './authorization-request.ts'
+import { type Provider, unreachable } from './provider.ts'
+import { ProviderSilent } from './provider-http.ts'
+import { type IssuedTokens, readTokenResponse } from './token-response.ts'
+
+/** Errors with which a provider answers `prompt=none` when it would have to show something (Core 1.0, section 3.1.2.6). */
+const interactionErrors = new Set(['login_required', 'interaction_required', 'consent_required', 'account_selection_required'])
+
+/** Claims of an ID token, verified as far as Core 1.0, section 3.1.3.7 asks of a code flow. */
+export type IdTokenClaims = Readonly<Record<string, unknown>> & { readonly iss: string; readonly sub: string }
+
+export interface Login {
+  tokens: IssuedTokens
+  claims: IdTokenClaims
+}
+
+/**
+ * Step two: the code becomes tokens.
+ * @param callbackUrl the redirect_uri with the query the browser brought
+ * @returns `null` when the provider would have had to show something and was asked not to
+ * @throws BffError `login_failed`, `login_denied`, `provider_unreachable`
+ */
+export async function redeemCode(
+  provider: Provider,
+  callbackUrl: URL,
+  state: string,
+  { nonce, codeVerifier, maxAge }: AuthorizationChecks,
+): Promise<Login | null> {
+  const configuration = await provider.configuration()
+  try {
+    const response = await authorizationCodeGrant(configuration, callbackUrl, {
+      expectedState: state,
+      expectedNonce: nonce,
+      pkceCodeVerifier: codeVerifier,
+      idTokenExpected: true,
+      ...(maxAge === undefined ? {} : { maxAge }),
+    })
+    const claims = response.claims()
+    if (claims === undefined) throw new BffError('login_failed')
+    return { tokens: readTokenResponse(response), claims }
+  } catch (error) {
+    if (error instanceof AuthorizationResponseError) {
+      if (interactionErrors.has(error.error)) return null
+      if (error.error === 'access_denied') throw new BffError('login_denied', { cause: error })
+      if (error.error === 'temporarily_unavailable' || error.error === 'server_error') throw unreachable(error)
+    }
+    throw isOutage(error) ? unreachable(error) : new BffError('login_failed', { cause: error })
+  }
+}
+
+/** The provider is away or not itself, as opposed to having said no. */
+function isOutage(error: unknown): boolean {
+  if (!(error instanceof Error)) return false
+  if (error instanceof ProviderSilent || (error instanceof ResponseBodyError && error.status === 429)) return true
+  if (error.cause instanceof Response) return error.cause.status >= 500
+  return isOutage(error.cause)
+}

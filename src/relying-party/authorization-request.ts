@@ -1,0 +1,44 @@
+import { buildAuthorizationUrl, calculatePKCECodeChallenge, randomNonce, randomPKCECodeVerifier, randomState } from 'openid-client'
+import type { Options } from '../options.ts'
+import type { Provider } from './provider.ts'
+
+/** Parameters that whoever starts a login may add (OpenID Connect Core 1.0, section 3.1.2.1). */
+export const passedParameters = ['prompt', 'login_hint', 'acr_values', 'max_age', 'ui_locales'] as const
+
+/** What the authorization response will be checked against. Secret until then. */
+export interface AuthorizationChecks {
+  nonce: string
+  codeVerifier: string
+  /** Seconds; present when asked for, and then the ID token's `auth_time` is checked. */
+  maxAge?: number
+}
+
+/**
+ * Step one of the code flow: where to send the browser. PKCE with S256, state and nonce, always, whatever the
+ * provider's metadata says (RFC 9700, section 2.1.1).
+ * @throws BffError `provider_unreachable`
+ */
+export async function startAuthorization(
+  provider: Provider,
+  { scope, authorizationParams }: Options,
+  redirectUri: string,
+  passed: Readonly<Partial<Record<(typeof passedParameters)[number], string>>>,
+): Promise<{ url: string; state: string; checks: AuthorizationChecks }> {
+  const configuration = await provider.configuration()
+  const state = randomState()
+  const nonce = randomNonce()
+  const codeVerifier = randomPKCECodeVerifier()
+  const url = buildAuthorizationUrl(configuration, {
+    ...authorizationParams,
+    ...passed,
+    scope,
+    redirect_uri: redirectUri,
+    response_type: 'code',
+    state,
+    nonce,
+    code_challenge: await calculatePKCECodeChallenge(codeVerifier),
+    code_challenge_method: 'S256',
+  })
+  const maxAge = passed.max_age ?? authorizationParams['max_age']
+  return { url: url.href, state, checks: { nonce, codeVerifier, ...(maxAge ? { maxAge: Number(maxAge) } : {}) } }
+}

@@ -1,0 +1,110 @@
+import { Agent, type Dispatcher } from 'undici'
+
+/** Answers longer than this are cut off: no protocol message comes near it. */
+const maxAnswerBytes = 1_000_000
+
+/** What became of a request that has no answer. */
+export class ProviderSilent extends Error {
+  override readonly name = 'ProviderSilent'
+  /** Whether any of the request may have reached the provider. */
+  readonly sent: boolean
+
+  constructor(sent: boolean, cause: unknown) {
+    super('the provider did not answer', { cause })
+    this.sent = sent
+  }
+}
+
+export interface AskOptions {
+  /** Milliseconds from the moment the request goes out until the whole answer is here. */
+  timeoutMs: number
+  /** Asked when a connection is open and the next thing is the request itself; `false` withdraws it. */
+  beforeSend?: () => boolean
+  /** Told of a whole answer, whatever its status, before anybody judges it. */
+  onAnswer?: (answer: Answer) => void
+}
+
+export interface Answer {
+  status: number
+  /** The `Retry-After` header as it came. */
+  retryAfter: string | null
+  body: string
+}
+
+/** An HTTP client for the provider: no retries, no redirects, no decoding, and it knows whether a request was sent. */
+export interface ProviderHttp {
+  /** A `fetch` for one protocol step. @throws ProviderSilent */
+  fetchWith(options: AskOptions): (url: string, init: FetchInit) => Promise<Response>
+  close(): Promise<void>
+}
+
+/** What openid-client hands to a custom fetch. */
+interface FetchInit {
+  method: string
+  headers: Record<string, string>
+  body?: unknown
+}
+
+export function createProviderHttp(connectMs: number): ProviderHttp {
+  // HTTP/1.1: undici takes an HTTP/2 body that was cut off for a complete one.
+  const agent = new Agent({ connect: { timeout: connectMs }, allowH2: false, headersTimeout: 0, bodyTimeout: 0 })
+  return {
+    fetchWith: (options) => (url, init) => ask(agent, new URL(url), init, options),
+    close: () => agent.destroy(),
+  }
+}
+
+/** Statuses with which the Fetch standard forbids a body. */
+const bodiless = new Set([204, 205, 304])
+
+function ask(agent: Agent, url: URL, init: FetchInit, { timeoutMs, beforeSend, onAnswer }: AskOptions): Promise<Response> {
+  return new Promise((resolve, reject) => {
+    let sent = false
+    let status = 0
+    let headers: [string, string][] = []
+    const chunks: Buffer[] = []
+    let bytes = 0
+    let timer: NodeJS.Timeout | undefined
+
+    const handler: Dispatcher.DispatchHandler = {
+      onRequestStart(controller) {
+        if (beforeSend?.() === false) {
+          controller.abort(new Error('withdrawn'))
+          return
+        }
+        sent = true
+        timer = setTimeout(() => controller.abort(new Error('no answer in time')), timeoutMs)
+      },
+      onResponseStart(_controller, statusCode, received) {
+        status = statusCode
+        headers = Object.entries(received).map(([name, value]) => [name, String(value ?? '')])
+      },
+      onResponseData(controller, chunk) {
+        bytes += chunk.length
+        if (bytes > maxAnswerBytes) controller.abort(new Error('the answer is too long'))
+        else chunks.push(chunk)
+      },
+      onResponseEnd() {
+        clearTimeout(timer)
+        const body = Buffer.concat(chunks).toString()
+        const answer = new Response(bodiless.has(status) ? null : body, { status, headers })
+        onAnswer?.({ status, retryAfter: answer.headers.get('retry-after'), body })
+        resolve(answer)
+      },
+      onResponseError(_controller, error) {
+        clearTimeout(timer)
+        reject(new ProviderSilent(sent, error))
+      },
+    }
+
+    const { method, headers: requestHeaders, body } = init
+    const request: Dispatcher.DispatchOptions = {
+      origin: url.origin,
+      path: url.pathname + url.search,
+      method: method as Dispatcher.HttpMethod, // GET and POST: openid-client knows no others
+      headers: requestHeaders,
+      body: body === undefined || body === null ? null : String(body),
+    }
+    agent.dispatch(request, handler)
+  })
+}

@@ -1,0 +1,82 @@
+import { decodeJwt } from 'jose'
+import { refreshTokenGrant } from 'openid-client'
+import type { Provider } from './provider.ts'
+import { type Answer, type AskOptions, ProviderSilent } from './provider-http.ts'
+import { type IssuedTokens, readTokenResponse } from './token-response.ts'
+
+/** The classes of answers that `docs/refresh-protocol.md` tells apart. */
+export type RefreshAnswer =
+  | { is: 'issued'; tokens: IssuedTokens }
+  /** Issued to somebody else. */
+  | { is: 'subject_changed'; tokens: IssuedTokens }
+  /** `invalid_grant`: the presented token is dead. */
+  | { is: 'refused' }
+  /** Any other HTTP answer: the token was not used up. */
+  | { is: 'declined'; status: number; retryAfterMs: number | null }
+  /** Failed, or was withdrawn, before a byte was written. */
+  | { is: 'unsent' }
+  /** Nobody knows what became of it. */
+  | { is: 'silent' }
+
+/**
+ * Presents a refresh token (RFC 6749, section 6), exactly once. Never throws: whatever happens has a class.
+ * @param expected whose tokens these are, by the first ID token (OpenID Connect Core 1.0, section 12.2)
+ */
+export async function presentRefreshToken(
+  provider: Provider,
+  refreshToken: string,
+  expected: { issuer: string; subject: string },
+  ask: AskOptions,
+): Promise<RefreshAnswer> {
+  let answer: Answer | undefined
+  try {
+    const configuration = await provider.configuration({ ...ask, onAnswer: (whole) => (answer = whole) })
+    await refreshTokenGrant(configuration, refreshToken)
+  } catch (error) {
+    if (answer === undefined) return { is: error instanceof ProviderSilent && error.sent ? 'silent' : 'unsent' }
+    return classify(answer, false, expected)
+  }
+  return answer === undefined ? { is: 'silent' } : classify(answer, true, expected)
+}
+
+/** @param valid whether openid-client found nothing wrong with the answer, its ID token included */
+function classify(answer: Answer, valid: boolean, expected: { issuer: string; subject: string }): RefreshAnswer {
+  const body = parseJson(answer.body)
+  if (answer.status !== 200) {
+    // RFC 6749, section 5.2: 400, and 401 where the client authenticated by header.
+    const mayRefuse = answer.status === 400 || answer.status === 401
+    if (mayRefuse && isObject(body) && body['error'] === 'invalid_grant') return { is: 'refused' }
+    return { is: 'declined', status: answer.status, retryAfterMs: readRetryAfter(answer.retryAfter) }
+  }
+  const tokens = readTokenResponse(body)
+  if (tokens.accessToken === null && tokens.refreshToken === null) return { is: 'silent' }
+  if (tokens.idToken !== null && namesAnother(tokens.idToken, expected)) return { is: 'subject_changed', tokens }
+  // The rotated refresh token counts even where the rest of the answer is wrong; a bad ID token changes nothing.
+  return { is: 'issued', tokens: valid ? tokens : { ...tokens, idToken: null } }
+}
+
+function namesAnother(idToken: string, { issuer, subject }: { issuer: string; subject: string }): boolean {
+  try {
+    const { iss, sub } = decodeJwt(idToken)
+    return iss !== issuer || sub !== subject
+  } catch {
+    return false // unreadable: it names nobody
+  }
+}
+
+/** RFC 9110, section 10.2.3, in seconds; the date form is not worth another clock. */
+function readRetryAfter(value: string | null): number | null {
+  return value !== null && /^\d{1,6}$/.test(value) ? Number(value) * 1000 : null
+}
+
+function parseJson(text: string): unknown {
+  try {
+    return JSON.parse(text)
+  } catch {
+    return undefined
+  }
+}
+
+function isObject(value: unknown): value is { [member: string]: unknown } {
+  return typeof value === 'object' && value !== null
+}

@@ -1,0 +1,39 @@
+/** Access tokens longer than this would not fit into a request header of common servers. */
+const maxAccessTokenLength = 16_384
+
+const maxLifeSeconds = 10 * 365 * 24 * 3600
+
+/** What the provider issued, as far as it is usable. */
+export interface IssuedTokens {
+  /** `null` when there is none that could be sent in a header. */
+  accessToken: string | null
+  /** Seconds; `null` when not said, or nothing that makes sense. */
+  expiresIn: number | null
+  refreshToken: string | null
+  idToken: string | null
+}
+
+/**
+ * Reads a token response (RFC 6749, section 5.1) for what can be used of it. More forgiving than a validator on
+ * purpose: a rotated refresh token must not be lost because something beside it is wrong.
+ */
+export function readTokenResponse(body: unknown): IssuedTokens {
+  const response: { [member: string]: unknown } = typeof body === 'object' && body !== null ? { ...body } : {}
+  const { access_token, expires_in, refresh_token, id_token } = response
+  return {
+    accessToken: isSendable(access_token) && access_token.length <= maxAccessTokenLength ? access_token : null,
+    expiresIn: readSeconds(expires_in),
+    refreshToken: isSendable(refresh_token) ? refresh_token : null,
+    idToken: isSendable(id_token) ? id_token : null,
+  }
+}
+
+/** RFC 6749, appendix A.12 and A.17: visible ASCII. Anything else could break out of a header. */
+function isSendable(value: unknown): value is string {
+  return typeof value === 'string' && /^[\x21-\x7e]+$/.test(value)
+}
+
+function readSeconds(value: unknown): number | null {
+  const seconds = typeof value === 'string' && /^\d+$/.test(value) ? Number(value) : value
+  return typeof seconds === 'number' && seconds > 0 ? Math.min(seconds, maxLifeSeconds) : null
+}

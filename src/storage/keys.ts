@@ -1,0 +1,16 @@
+/**
+ * Every key and channel we use, in one place. `{ref}` is a Redis Cluster hash tag: a session's keys share a slot, so
+ * that one script may touch them all.
+ */
+export function createKeys(prefix: string) {
+  return {
+    session: (ref: string) => `${prefix}:{${ref}}:session`,
+    tokens: (ref: string) => `${prefix}:{${ref}}:tokens`,
+    ended: (ref: string) => `${prefix}:{${ref}}:ended`,
+    lease: (ref: string) => `${prefix}:{${ref}}:refresh`,
+    login: (id: string) => `${prefix}:login:${id}`,
+    changed: `${prefix}:changed`,
+  }
+}
+
+export type Keys = ReturnType<typeof createKeys>

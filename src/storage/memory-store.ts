@@ -1,0 +1,42 @@
+import { createMemoryTokenRecords } from './memory-token-records.ts'
+import { createExpiringMap } from './expiring-map.ts'
+import type { Change, Store } from './store.ts'
+
+/** Sessions in this process: for development, demos and a single node that may forget everything on restart. */
+export function createMemoryStore(): Store {
+  // A clock that no one can set.
+  const now = () => performance.timeOrigin + performance.now()
+  const sessions = createExpiringMap<string>(now)
+  const logins = createExpiringMap<{ binder: string; payload: string }>(now)
+  const listeners = new Set<(change: Change) => void>()
+  const tell = (change: Change) => {
+    for (const listener of listeners) listener(change)
+  }
+  const tokens = createMemoryTokenRecords(now, tell, (ref) => sessions.delete(ref))
+
+  return {
+    now,
+    sessions: {
+      get: async (ref) => sessions.get(ref) ?? null,
+      set: async (ref, value, { expiration }) => sessions.set(ref, value, expiration.value * 1000),
+      expire: async (ref, seconds) => sessions.expire(ref, seconds * 1000),
+      del: async (refs) => refs.forEach(sessions.delete),
+    },
+    logins: {
+      put: async (id, binder, payload, lifeMs) => logins.set(id, { binder, payload }, lifeMs),
+      async take(id, binder) {
+        const login = logins.get(id)
+        if (login?.binder !== binder) return null
+        logins.delete(id)
+        return login.payload
+      },
+    },
+    tokens,
+    onChange(listener) {
+      listeners.add(listener)
+      return () => listeners.delete(listener)
+    },
+    ready: async () => undefined,
+    close: async () => undefined,
+  }
+}

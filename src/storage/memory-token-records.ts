@@ -1,0 +1,140 @@
+import { createExpiringMap } from './expiring-map.ts'
+import type { Change, EndReason, Fence, Gone, TokenRecord, TokenRecords } from './store.ts'
+
+/** How long it is remembered why a session ended; one process needs no more than its longest flight. */
+const endedMs = 600_000
+
+interface Kept extends TokenRecord {
+  by: string
+  from: { version: number; presentation: number }
+  endsAt: number
+}
+
+/**
+ * The scripts' twins for one process: the same states and answers (each script's file says what they mean), every
+ * operation run to its end before another begins.
+ */
+export function createMemoryTokenRecords(
+  now: () => number,
+  tell: (change: Change) => void,
+  deleteSession: (ref: string) => void,
+): TokenRecords {
+  const records = createExpiringMap<Kept>(now)
+  const leases = createExpiringMap<string>(now)
+  const endeds = createExpiringMap<{ reason: EndReason; set: string | null }>(now)
+
+  const gone = (ref: string): Gone => ({ is: 'gone', reason: endeds.get(ref)?.reason ?? 'expired' })
+  const sameRecord = (record: Kept, fence: Fence) => record.epoch === fence.epoch && record.version === fence.version
+  const dropLeaseOf = (ref: string, id: string) => {
+    if (leases.get(ref) === id) leases.delete(ref)
+  }
+
+  return {
+    async read(ref) {
+      const record = records.get(ref)
+      return record === undefined ? null : { ...record }
+    },
+    async begin(ref, { epoch, set, idleMs, absoluteMs }) {
+      if (records.get(ref) !== undefined || endeds.get(ref) !== undefined) return 'exists'
+      const at = now()
+      const first = { set, epoch, version: 1, by: '', from: { version: 0, presentation: 0 } }
+      records.set(ref, { ...first, ...answered, endsAt: at + absoluteMs, extendedAt: at }, Math.min(idleMs, absoluteMs))
+      return 'begun'
+    },
+    async remaining(ref, idleMs = 0) {
+      const record = records.get(ref)
+      if (record === undefined) return null
+      const absoluteMs = record.endsAt - now()
+      if (idleMs > 0) {
+        record.extendedAt = now()
+        records.expire(ref, Math.min(idleMs, absoluteMs))
+      }
+      return { idleMs: records.left(ref), absoluteMs }
+    },
+    async acquire(ref, flight) {
+      const record = records.get(ref)
+      if (record === undefined) return gone(ref)
+      if (!sameRecord(record, flight)) return { is: 'changed', record: { ...record } }
+      const holder = leases.get(ref)
+      if (holder !== undefined && holder !== flight.id) return { is: 'busy', forMs: leases.left(ref) }
+      const wait = record.notBefore - now()
+      if (wait > 0) return { is: 'later', forMs: wait }
+      const { attempt, beat } = record
+      if (attempt === '-') {
+        if (!flight.open) return { is: 'later', forMs: 0 }
+      } else if (attempt !== null && (attempt !== flight.doubt?.attempt || beat !== flight.doubt.beat)) {
+        return { is: 'doubt', doubt: { attempt, beat } }
+      }
+      leases.set(ref, flight.id, flight.leaseMs)
+      return { is: 'acquired', record: { ...record } }
+    },
+    async mark(ref, flight) {
+      const record = records.get(ref)
+      if (record === undefined) return gone(ref)
+      if (!sameRecord(record, flight)) return { is: 'changed', record: { ...record } }
+      const { attempt } = record
+      const holder = leases.get(ref)
+      const mine = attempt === flight.id
+      if (holder !== flight.id && !(holder === undefined && mine)) return { is: 'lost' }
+      if (attempt !== null && attempt !== flight.previous && !mine) return { is: 'lost' }
+      record.beat = mine ? record.beat + 1 : 0
+      record.attempt = flight.id
+      record.unanswered = Math.max(flight.unanswered, record.unanswered)
+      leases.set(ref, flight.id, flight.leaseMs)
+      return { is: 'marked' }
+    },
+    async replace(ref, flight) {
+      const record = records.get(ref)
+      if (record === undefined) return gone(ref)
+      if (record.by !== flight.id) {
+        const { from } = record
+        const overtakenByMe =
+          record.epoch === flight.epoch &&
+          record.attempt === null &&
+          from.version === flight.version &&
+          from.presentation < flight.unanswered
+        if (!sameRecord(record, flight) && !overtakenByMe) return { is: 'stale', record: { ...record } }
+        const version = record.version + 1
+        const newFrom = { version: flight.version, presentation: flight.unanswered }
+        Object.assign(record, answered, { set: flight.set, version, by: flight.id, from: newFrom })
+      }
+      dropLeaseOf(ref, flight.id)
+      tell({ is: 'stored', ref })
+      return { is: 'stored' }
+    },
+    async release(ref, flight) {
+      const record = records.get(ref)
+      if (record !== undefined && sameRecord(record, flight) && record.attempt === flight.id) {
+        record.attempt = flight.left === 0 ? null : '-'
+        record.unanswered = flight.left
+        if (flight.left === 0) record.beat = 0
+        record.declined = flight.declined
+        record.notBefore = now() + flight.backoffMs
+      }
+      dropLeaseOf(ref, flight.id)
+      tell({ is: 'failed', ref, left: flight.left })
+    },
+    async end(ref, reason, fence) {
+      const record = records.get(ref)
+      if (fence !== null && !(record !== undefined && sameRecord(record, fence) && record.attempt === fence.id)) {
+        return { is: 'notMine' }
+      }
+      if (record !== undefined) {
+        records.delete(ref)
+        deleteSession(ref)
+        endeds.set(ref, { reason, set: record.set }, endedMs)
+        tell({ is: 'ended', ref, reason })
+        return { is: 'ended', reason, set: record.set }
+      }
+      const before = endeds.get(ref)
+      return before === undefined ? { is: 'none' } : { is: 'already', ...before }
+    },
+    async forget(ref) {
+      const ended = endeds.get(ref)
+      if (ended !== undefined) ended.set = null
+    },
+  }
+}
+
+/** A record whose token is in no doubt. */
+const answered = { attempt: null, unanswered: 0, beat: 0, declined: 0, notBefore: 0 }

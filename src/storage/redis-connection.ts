@@ -1,0 +1,86 @@
+import { createClient, defineScript } from 'redis'
+import { BffError } from '../errors.ts'
+import type { Say } from '../telemetry/events.ts'
+import type { Timing } from '../timing.ts'
+import { createDeadlines } from './deadlines.ts'
+import { type ScriptName, scripts } from './scripts.ts'
+
+/** A reply of one of our scripts: a status, then strings, integers and nulls. */
+export type ScriptReply = readonly (string | number | null)[] | string | null
+
+/**
+ * One multiplexed connection. Commands given while Redis is away fail at once, those that outlast the deadline fail
+ * then; both as BffError `store_unreachable`. A failed command may still have been, or may still be, carried out.
+ */
+export function createConnection(url: string, timing: Timing, say: Say) {
+  const client = createClient({
+    url,
+    scripts: defined,
+    disableOfflineQueue: true,
+    // node-redis' own limit makes an abort signal for each command, and does not cover a command already written.
+    commandOptions: { timeout: 0 },
+    // Keeps a dead peer from holding the connection: without an answer to the ping the socket is given up.
+    pingInterval: 2 * timing.store,
+    socket: {
+      connectTimeout: timing.connect,
+      socketTimeout: 6 * timing.store,
+      reconnectStrategy: (retries) => Math.min(timing.reconnect, 50 * (retries + 1)),
+    },
+  })
+  const deadlines = createDeadlines(timing.store, () => unreachable(new Error('no answer in time')))
+
+  let down = false
+  client.on('error', (error: unknown) => {
+    if (!down) say('store_lost', {}, error)
+    down = true
+  })
+  client.on('ready', () => {
+    down = false
+    say('store_ready')
+  })
+  // Resolves only once connected, however long that takes; rejects when closed before.
+  client.connect().catch(() => undefined)
+
+  return {
+    client,
+    /** Waits for a command, within the deadline. */
+    async command<T>(promise: Promise<T>): Promise<T> {
+      try {
+        return await deadlines.within(promise)
+      } catch (error) {
+        throw error instanceof BffError ? error : unreachable(error)
+      }
+    },
+    run(script: ScriptName, keys: string[], args: readonly (string | number)[]): Promise<ScriptReply> {
+      return this.command(client[script](keys, args.map(String)))
+    },
+  }
+}
+
+export type Connection = ReturnType<typeof createConnection>
+
+function unreachable(cause: unknown): BffError {
+  return new BffError('store_unreachable', { cause, retryAfterSeconds: 1 })
+}
+
+function define(name: ScriptName) {
+  return defineScript({
+    SCRIPT: scripts[name],
+    parseCommand(parser, keys: string[], args: string[]) {
+      parser.pushKeysLength(keys)
+      parser.push(...args)
+    },
+    transformReply: undefined as unknown as () => ScriptReply, // no transformation: what Redis sends is the type
+  })
+}
+
+const defined = {
+  begin: define('begin'),
+  remaining: define('remaining'),
+  acquire: define('acquire'),
+  mark: define('mark'),
+  replace: define('replace'),
+  release: define('release'),
+  end: define('end'),
+  takeLogin: define('takeLogin'),
+}

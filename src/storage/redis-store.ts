@@ -1,0 +1,74 @@
+import type { Say } from '../telemetry/events.ts'
+import type { Timing } from '../timing.ts'
+import { createKeys } from './keys.ts'
+import { createConnection } from './redis-connection.ts'
+import { createRedisTokenRecords, readChange } from './redis-token-records.ts'
+import type { Change, Store } from './store.ts'
+
+/** How often this node asks Redis for its time, in milliseconds. */
+const clockEvery = 60_000
+
+/** Sessions in Redis (>= 7), shared by every node. The client connects, and reconnects, by itself. */
+export function createRedisStore(url: string, prefix: string, timing: Timing, say: Say): Store {
+  const keys = createKeys(prefix)
+  const connection = createConnection(url, timing, say)
+  const { client, command } = connection
+
+  // Until Redis has told its time nothing can be read from it either.
+  let offset = Date.now() - performance.now()
+  async function readClock() {
+    const asked = performance.now()
+    const [seconds, micros] = await command(client.sendCommand<[string, string]>(['TIME']))
+    const middle = (asked + performance.now()) / 2
+    offset = Number(seconds) * 1000 + Number(micros) / 1000 - middle
+  }
+  const keepTime = () => void readClock().catch(() => undefined)
+  const clock = setInterval(keepTime, clockEvery).unref()
+  client.on('ready', keepTime)
+
+  const listeners = new Set<(change: Change) => void>()
+  const tell = (change: Change) => {
+    for (const listener of listeners) listener(change)
+  }
+  // A connection that subscribes can do nothing else.
+  const channel = client.duplicate()
+  channel.on('error', () => undefined) // said once, by the connection that commands go through
+  channel.on('ready', () => tell({ is: 'reconnected' }))
+  channel
+    .connect()
+    .then(() => channel.subscribe(keys.changed, (message) => readChange(message, tell)))
+    .catch(() => undefined) // closed before it was ever connected
+
+  return {
+    now: () => performance.now() + offset,
+    sessions: {
+      get: (ref) => command(client.get(keys.session(ref))),
+      set: (ref, value, options) => command(client.set(keys.session(ref), value, options)),
+      expire: (ref, seconds) => command(client.expire(keys.session(ref), seconds)),
+      del: (refs) => command(client.del(refs.map(keys.session))),
+    },
+    logins: {
+      async put(id, binder, payload, lifeMs) {
+        await command(client.multi().hSet(keys.login(id), { binder, payload }).pExpire(keys.login(id), lifeMs).exec())
+      },
+      async take(id, binder) {
+        const payload = await connection.run('takeLogin', [keys.login(id)], [binder])
+        return typeof payload === 'string' ? payload : null
+      },
+    },
+    tokens: createRedisTokenRecords(connection, keys, timing),
+    onChange(listener) {
+      listeners.add(listener)
+      return () => listeners.delete(listener)
+    },
+    async ready() {
+      // A write: a read would miss a replica, a full memory and a failing disk.
+      await command(client.set(`${prefix}:ready`, '1', { expiration: { type: 'PX', value: 1000 } }))
+    },
+    async close() {
+      clearInterval(clock)
+      channel.destroy()
+      client.destroy()
+    },
+  }
+}

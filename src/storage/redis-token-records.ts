@@ -1,0 +1,113 @@
+import type { Timing } from '../timing.ts'
+import type { Keys } from './keys.ts'
+import type { Connection, ScriptReply } from './redis-connection.ts'
+import type { Acquired, Change, Ended, EndReason, Gone, Marked, Replaced, TokenRecord, TokenRecords } from './store.ts'
+
+/** The fields of a record in the order in which `prelude.lua` and `read` ask for them. */
+const fields = ['set', 'epoch', 'version', 'attempt', 'n', 'beat', 'declined', 'notBefore', 'extendedAt']
+
+type Values = readonly (string | number | null | undefined)[]
+
+/** Token records as Redis hashes; what each script does and answers stands in its file. */
+export function createRedisTokenRecords(connection: Connection, keys: Keys, timing: Timing): TokenRecords {
+  const { client, command } = connection
+
+  async function run(script: Parameters<Connection['run']>[0], ref: string, args: readonly (string | number)[]) {
+    const touched = [keys.tokens(ref), keys.lease(ref), keys.ended(ref), keys.session(ref)]
+    const reply = await connection.run(script, touched, [keys.changed, ref, ...args])
+    if (reply === null || typeof reply === 'string') throw new TypeError(`${script}: unexpected reply`)
+    return reply
+  }
+
+  return {
+    async read(ref) {
+      return readRecord(await command(client.hmGet(keys.tokens(ref), fields)))
+    },
+    async begin(ref, { epoch, set, idleMs, absoluteMs }) {
+      const [is] = await run('begin', ref, [epoch, set, idleMs, absoluteMs])
+      return is === 'begun' ? 'begun' : 'exists'
+    },
+    async remaining(ref, idleMs = 0) {
+      const [is, idle, absolute] = await run('remaining', ref, [idleMs])
+      return is === 'remaining' ? { idleMs: Number(idle), absoluteMs: Number(absolute) } : null
+    },
+    async acquire(ref, { id, epoch, version, doubt, open, leaseMs }): Promise<Acquired> {
+      const args = [id, epoch, version, doubt?.attempt ?? '', doubt?.beat ?? 0, open ? 1 : 0, leaseMs]
+      const reply = await run('acquire', ref, args)
+      const [is, first, second] = reply
+      if (is === 'busy' || is === 'later') return { is, forMs: Number(first) }
+      if (is === 'doubt') return { is, doubt: { attempt: String(first), beat: Number(second) } }
+      if (is === 'acquired' || is === 'changed') return { is, record: recordIn(reply) }
+      return gone(reply)
+    },
+    async mark(ref, { id, epoch, version, previous, unanswered, leaseMs }): Promise<Marked> {
+      const reply = await run('mark', ref, [id, epoch, version, previous ?? '', unanswered, leaseMs])
+      const [is] = reply
+      if (is === 'marked' || is === 'lost') return { is }
+      if (is === 'changed') return { is, record: recordIn(reply) }
+      return gone(reply)
+    },
+    async replace(ref, { id, epoch, version, unanswered, set }): Promise<Replaced> {
+      const reply = await run('replace', ref, [id, epoch, version, unanswered, set])
+      const [is] = reply
+      if (is === 'stored') return { is }
+      if (is === 'stale') return { is, record: recordIn(reply) }
+      return gone(reply)
+    },
+    async release(ref, { id, epoch, version, left, declined, backoffMs }) {
+      await run('release', ref, [id, epoch, version, left, declined, backoffMs])
+    },
+    async end(ref, reason, fence): Promise<Ended> {
+      const args = [reason, fence?.id ?? '', fence?.epoch ?? '', fence?.version ?? '', timing.ended]
+      const [is, why, set] = await run('end', ref, args)
+      if (is === 'none' || is === 'notMine') return { is }
+      return { is: is === 'ended' ? 'ended' : 'already', reason: endReason(why), set: text(set) }
+    },
+    async forget(ref) {
+      await command(client.hDel(keys.ended(ref), 'set'))
+    },
+  }
+}
+
+/** A message on the channel, as the scripts publish them. */
+export function readChange(message: string, tell: (change: Change) => void): void {
+  const [ref = '', is, detail = ''] = message.split(' ')
+  if (is === 'stored') tell({ is, ref })
+  else if (is === 'failed') tell({ is, ref, left: Number(detail) })
+  else if (is === 'ended') tell({ is, ref, reason: endReason(detail) })
+}
+
+function recordIn(reply: Exclude<ScriptReply, string | null>): TokenRecord {
+  const record = readRecord(reply.slice(1))
+  if (record === null) throw new TypeError('a script answered with an empty record')
+  return record
+}
+
+function readRecord(values: Values): TokenRecord | null {
+  const [set, epoch, version, attempt, unanswered, beat, declined, notBefore, extendedAt] = values
+  if (typeof set !== 'string') return null
+  return {
+    set,
+    epoch: String(epoch),
+    version: Number(version),
+    attempt: text(attempt),
+    unanswered: Number(unanswered ?? 0),
+    beat: Number(beat ?? 0),
+    declined: Number(declined ?? 0),
+    notBefore: Number(notBefore ?? 0),
+    extendedAt: Number(extendedAt ?? 0),
+  }
+}
+
+function gone(reply: Values): Gone {
+  const reason = reply[1]
+  return { is: 'gone', reason: reason === 'expired' ? 'expired' : endReason(reason) }
+}
+
+function endReason(value: unknown): EndReason {
+  return value as EndReason // our own scripts wrote it, from an EndReason
+}
+
+function text(value: unknown): string | null {
+  return typeof value === 'string' ? value : null
+}

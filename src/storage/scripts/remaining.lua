@@ -1,0 +1,12 @@
+-- What is left of a session; first pushes its idle limit out, never past the absolute one, if asked to.
+-- ARGV: idle ms, 0 to leave the limit alone.
+-- gone + reason | remaining + idle ms + absolute ms
+if not exists() then return gone() end
+local at = now()
+local absolute = number('endsAt') - at
+local idle = tonumber(ARGV[3])
+if idle > 0 then
+  redis.call('HSET', KEYS[1], 'extendedAt', at)
+  redis.call('PEXPIRE', KEYS[1], math.max(math.min(idle, absolute), 1))
+end
+return { 'remaining', redis.call('PTTL', KEYS[1]), absolute }

@@ -1,0 +1,129 @@
+/** The operations we need from a store. `redis-store.ts` and `memory-store.ts` pass one contract suite. */
+export interface Store {
+  /** Milliseconds since the epoch by the store's clock, as near as this node knows it. Not affected by our wall clock. */
+  now(): number
+  readonly sessions: SessionRecords
+  readonly logins: LoginRecords
+  readonly tokens: TokenRecords
+  /** Calls back for whatever any node does to any session; returns the way to stop. */
+  onChange(listener: (change: Change) => void): () => void
+  /** @throws BffError `store_unreachable` unless the store answers now */
+  ready(): Promise<void>
+  close(): Promise<void>
+}
+
+/** Seconds to live, in connect-redis' words. */
+export interface SetOptions {
+  expiration: { type: 'EX'; value: number }
+}
+
+/** What connect-redis needs of a client. Values are JSON written by express-session. */
+export interface SessionRecords {
+  get(ref: string): Promise<string | null>
+  set(ref: string, value: string, options: SetOptions): Promise<unknown>
+  expire(ref: string, seconds: number): Promise<unknown>
+  del(refs: string[]): Promise<unknown>
+}
+
+export interface LoginRecords {
+  /** Keeps a pending login. `binder` identifies the browser that began it. */
+  put(id: string, binder: string, payload: string, lifeMs: number): Promise<void>
+  /** Takes it, once and for all. `null` when there is none, or when another browser began it (it is then left alone). */
+  take(id: string, binder: string): Promise<string | null>
+}
+
+/** One session's token record, as `docs/refresh-protocol.md` has it. */
+export interface TokenRecord {
+  /** Sealed token set. */
+  set: string
+  /** Random, given at begin; with `version` the fence of every write. */
+  epoch: string
+  version: number
+  /** Id of the flight that may be asking now; `-` when the outcome is unknown and nobody is on it; `null` when answered. */
+  attempt: string | null
+  /** Presentations of the stored refresh token that have no answer, the marked one included. */
+  unanswered: number
+  /** Moves whenever the presenter confirms that it lives. */
+  beat: number
+  /** Presentations in a row that the provider declined. */
+  declined: number
+  /** Store time in ms before which nobody presents the token again; 0 for at once. */
+  notBefore: number
+  /** Store time in ms at which the idle limit was last pushed out. */
+  extendedAt: number
+}
+
+/** Which version of which record is meant. */
+export interface Fence {
+  epoch: string
+  version: number
+}
+
+export interface Doubt {
+  attempt: string
+  beat: number
+}
+
+/** Why a session ended, as it stands in the record that is left behind for a while. */
+export type EndReason =
+  | 'logout'
+  | 'refused'
+  | 'rotation_lost'
+  | 'replaced'
+  | 'subject_changed'
+  | 'key_removed'
+/** `expired`: no record and no reason known. */
+export type GoneReason = EndReason | 'expired'
+
+export interface Gone {
+  is: 'gone'
+  reason: GoneReason
+}
+export interface Changed {
+  is: 'changed'
+  record: TokenRecord
+}
+export type Acquired =
+  | Gone
+  | Changed
+  | { is: 'busy'; forMs: number }
+  | { is: 'later'; forMs: number }
+  | { is: 'doubt'; doubt: Doubt }
+  | { is: 'acquired'; record: TokenRecord }
+export type Marked = Gone | Changed | { is: 'lost' } | { is: 'marked' }
+export type Replaced = Gone | { is: 'stored' } | { is: 'stale'; record: TokenRecord }
+/** `set` is what the session held, to be revoked; `null` when nothing is left to revoke. */
+export type Ended = { is: 'ended' | 'already'; reason: GoneReason; set: string | null } | { is: 'none' } | { is: 'notMine' }
+
+export interface Remaining {
+  idleMs: number
+  absoluteMs: number
+}
+
+export type Change =
+  | { is: 'stored'; ref: string }
+  | { is: 'failed'; ref: string; left: number }
+  | { is: 'ended'; ref: string; reason: EndReason }
+  /** The channel was down: changes may have been missed. */
+  | { is: 'reconnected' }
+
+/** Every operation may be repeated with the same arguments: after a timeout, repeating it tells what became of it. */
+export interface TokenRecords {
+  read(ref: string): Promise<TokenRecord | null>
+  begin(ref: string, first: { epoch: string; set: string; idleMs: number; absoluteMs: number }): Promise<'begun' | 'exists'>
+  /** What is left of the session; with `idleMs` the idle limit is first pushed out to it (never past the absolute one). */
+  remaining(ref: string, idleMs?: number): Promise<Remaining | null>
+  acquire(
+    ref: string,
+    flight: Fence & { id: string; doubt: Doubt | null; open: boolean; leaseMs: number },
+  ): Promise<Acquired>
+  mark(
+    ref: string,
+    flight: Fence & { id: string; previous: string | null; unanswered: number; leaseMs: number },
+  ): Promise<Marked>
+  replace(ref: string, flight: Fence & { id: string; unanswered: number; set: string }): Promise<Replaced>
+  release(ref: string, flight: Fence & { id: string; left: number; declined: number; backoffMs: number }): Promise<void>
+  end(ref: string, reason: EndReason, fence: (Fence & { id: string }) | null): Promise<Ended>
+  /** What `end` left to be revoked has been revoked. */
+  forget(ref: string): Promise<void>
+}

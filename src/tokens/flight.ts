@@ -1,0 +1,78 @@
+import { randomBytes } from 'node:crypto'
+import type { Doubt, Fence, TokenRecord } from '../storage/store.ts'
+import type { ChangeWatch } from './changes.ts'
+import type { FlightParts, Held, Landed } from './flight-parts.ts'
+import { present } from './presentation.ts'
+import { untilDefinite } from './repeat.ts'
+import { TokenSet } from './token-set.ts'
+
+/** Missing a message on the channel costs no more than this, in milliseconds. */
+const recheckMs = 500
+
+/**
+ * One node's refresh of one session (`docs/refresh-protocol.md`, "Flight until it holds the lease").
+ * @param seen the record whose tokens were found wanting
+ * @throws BffError `store_unreachable`
+ */
+export async function fly(
+  parts: FlightParts,
+  ref: string,
+  seen: TokenRecord,
+  watch: ChangeWatch,
+  hold: (held: Held) => void,
+): Promise<Landed> {
+  const { store, options, health, seal } = parts
+  const { timing } = options
+  let { epoch, version }: Fence = seen
+  let inDoubt = seen.attempt === '-'
+  let doubt: Doubt | null = null
+  const later = (afterMs: number): Landed => ({ is: 'later', afterMs: Math.max(afterMs, timing.decline) })
+
+  /** Takes another's result, or notes that it is over as well. */
+  function use(record: TokenRecord): Landed | null {
+    const tokens = TokenSet.open(seal, ref, record.set)
+    if (tokens !== null && tokens.left(store.now()) > 0) return { is: 'tokens', tokens }
+    ;({ epoch, version } = record)
+    inDoubt = record.attempt === '-'
+    return null
+  }
+
+  if (!health.mayFly()) return later(timing.probe)
+  for (;;) {
+    const id = randomBytes(12).toString('base64url')
+    const cycle = { ref, id, epoch, version }
+    const open = !inDoubt || health.mayPresentDoubtful()
+    const acquire = () => store.tokens.acquire(ref, { ...cycle, doubt, open, leaseMs: timing.lease })
+    const acquired = await untilDefinite(acquire, timing.storeBudget, timing.retry)
+    doubt = null
+    switch (acquired.is) {
+      case 'gone':
+        return acquired
+      case 'changed': {
+        const landed = use(acquired.record)
+        if (landed !== null) return landed
+        continue
+      }
+      case 'later':
+        // Refused for being in doubt, which this flight had not seen: once more, asking the gate.
+        if (!inDoubt && acquired.forMs === 0) {
+          inDoubt = true
+          continue
+        }
+        return later(acquired.forMs || timing.probe)
+      case 'busy':
+        await watch.next(Math.min(Math.max(acquired.forMs, 1), recheckMs))
+        continue
+      case 'doubt':
+        // The presenter seems dead. One who lived through an outage of the store writes or renews within the grace.
+        if (!(await watch.next(timing.grace))) doubt = acquired.doubt
+        continue
+      case 'acquired': {
+        const presented = await present(parts, cycle, acquired.record, hold)
+        if (presented.is !== 'overtaken') return presented
+        const landed = presented.record === null ? null : use(presented.record)
+        if (landed !== null) return landed
+      }
+    }
+  }
+}

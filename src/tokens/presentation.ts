@@ -1,0 +1,155 @@
+import { presentRefreshToken, type RefreshAnswer } from '../relying-party/refresh-grant.ts'
+import type { EndReason, GoneReason, TokenRecord } from '../storage/store.ts'
+import type { FlightOf, FlightParts, Held, Presented } from './flight-parts.ts'
+import { createMark, type Mark } from './mark.ts'
+import { untilDefinite } from './repeat.ts'
+import { TokenSet } from './token-set.ts'
+
+/** Reasons after which what the provider still issues is revoked; after any other it may be a newer session's grant. */
+const revokeAfter = new Set<GoneReason>(['logout'])
+
+const longestSilenceFactor = 10
+const longestDeclineFactor = 30
+
+/**
+ * The flight that holds the lease: mark, ask, store (`docs/refresh-protocol.md`, "Flight that holds the lease").
+ * @param record as acquire returned it
+ * @param hold told of a result before the store has it
+ * @throws BffError `store_unreachable`
+ */
+export async function present(
+  parts: FlightParts,
+  flight: FlightOf,
+  record: TokenRecord,
+  hold: (held: Held) => void,
+): Promise<Presented> {
+  const { store, options, say, seal } = parts
+  const { ref } = flight
+  const tokens = TokenSet.open(seal, ref, record.set)
+  if (tokens === null || tokens.refreshToken === null) return { is: 'gone', reason: 'key_removed' }
+
+  const started = performance.now()
+  const mark = createMark(store, options.timing, flight, record.attempt)
+  const release = (left: number, declined: number, backoffMs: number) =>
+    untilDefinite(
+      () => store.tokens.release(ref, { ...flight, left, declined, backoffMs }),
+      options.timing.storeBudget,
+      options.timing.retry,
+    ).catch(() => undefined) // failing that the lease lapses
+
+  let presentation = record.attempt === null ? 1 : record.unanswered + 1
+  try {
+    for (;;) {
+      const answer = await ask(parts, mark, tokens, tokens.refreshToken, presentation).catch(async (error: unknown) => {
+        await release(presentation - 1, record.declined, 0)
+        throw error
+      })
+      if (answer.is === 'marked otherwise') return answer.then
+      const { is } = answer
+      say('refresh', {
+        ref,
+        outcome: is,
+        version: flight.version,
+        presentation,
+        ms: Math.round(performance.now() - started),
+        ...(is === 'declined' ? { status: answer.status } : {}),
+      })
+      if (is === 'issued') {
+        const at = store.now()
+        const fresh = tokens.refreshed(answer.tokens, at, options.defaultTokenSeconds * 1000)
+        return await keep(parts, flight, presentation, fresh, hold)
+      }
+      if (is === 'silent') {
+        if (presentation === 1) {
+          presentation = 2
+          continue
+        }
+        const backoffMs = silenceBackoff(options.timing.silence, presentation)
+        await release(presentation, record.declined, backoffMs)
+        return { is: 'later', afterMs: backoffMs }
+      }
+      if (is === 'refused') return await end(parts, flight, presentation === 1 ? 'refused' : 'rotation_lost')
+      if (is === 'subject_changed') {
+        say('subject_changed', { ref })
+        if (answer.tokens.refreshToken !== null) parts.revoker.revoke(ref, answer.tokens.refreshToken)
+        return await end(parts, flight, 'subject_changed')
+      }
+      // Declined or unsent: the token was not used up.
+      const { decline } = options.timing
+      const doubled = Math.min(decline * 2 ** record.declined, decline * longestDeclineFactor)
+      const backoffMs = (is === 'declined' ? answer.retryAfterMs : null) ?? doubled
+      await release(presentation - 1, record.declined + 1, backoffMs)
+      return { is: 'later', afterMs: backoffMs }
+    }
+  } finally {
+    mark.stop()
+  }
+}
+
+/** Marks, then sends at once; marks again when too much time went by between the two. */
+async function ask(
+  { provider, health, options }: FlightParts,
+  mark: Mark,
+  tokens: TokenSet,
+  refreshToken: string,
+  presentation: number,
+): Promise<RefreshAnswer | { is: 'marked otherwise'; then: Presented }> {
+  for (;;) {
+    const marked = await mark.confirm(presentation)
+    if (marked.is === 'gone') return { is: 'marked otherwise', then: marked }
+    if (marked.is === 'changed') return { is: 'marked otherwise', then: { is: 'overtaken', record: marked.record } }
+    if (marked.is === 'lost') return { is: 'marked otherwise', then: { is: 'overtaken', record: null } }
+
+    let withdrawn = false
+    const answer = await presentRefreshToken(provider, refreshToken, tokens, {
+      timeoutMs: presentation === 1 ? options.timing.ask : options.timing.askAgain,
+      beforeSend() {
+        withdrawn = !mark.isFresh()
+        return !withdrawn
+      },
+    })
+    if (answer.is === 'silent') health.silent('ours')
+    else if (answer.is !== 'unsent') health.answered()
+    if (!withdrawn) return answer
+  }
+}
+
+/** Makes a result durable. Nothing is awaited between the provider's answer and the first try. */
+async function keep(
+  { store, seal, options, revoker, say }: FlightParts,
+  flight: FlightOf,
+  presentation: number,
+  tokens: TokenSet,
+  hold: (held: Held) => void,
+): Promise<Presented> {
+  const { ref } = flight
+  hold({ ...flight, tokens })
+  const write = { ...flight, unanswered: presentation, set: tokens.seal(seal, ref) }
+  const replaced = await untilDefinite(
+    () => store.tokens.replace(ref, write),
+    options.timing.persist,
+    options.timing.retry,
+  ).catch((error: unknown) => {
+    say('rotation_lost', { ref, version: flight.version })
+    throw error
+  })
+  if (replaced.is === 'stored') return { is: 'tokens', tokens }
+  // A newer one stands there, of the same family: revoking ours would kill it.
+  if (replaced.is === 'stale') return { is: 'overtaken', record: replaced.record }
+  if (revokeAfter.has(replaced.reason) && tokens.refreshToken !== null) revoker.revoke(ref, tokens.refreshToken)
+  return replaced
+}
+
+/** The provider has ended it. The fence keeps an overtaken flight from ending what its successor holds. */
+async function end({ store, options, say }: FlightParts, flight: FlightOf, reason: EndReason): Promise<Presented> {
+  const { storeBudget, retry } = options.timing
+  const ended = await untilDefinite(() => store.tokens.end(flight.ref, reason, flight), storeBudget, retry)
+  if (ended.is === 'notMine') return { is: 'overtaken', record: null }
+  say('session_ended', { ref: flight.ref, reason })
+  return { is: 'gone', reason }
+}
+
+/** `silence` up to the second presentation, doubling with each further one. */
+function silenceBackoff(silenceMs: number, presentation: number): number {
+  return Math.min(silenceMs * 2 ** Math.max(presentation - 2, 0), silenceMs * longestSilenceFactor)
+}

@@ -1,0 +1,87 @@
+import { inspect } from 'node:util'
+import type { IssuedTokens } from '../relying-party/token-response.ts'
+import type { Seal } from './seal.ts'
+
+interface Fields {
+  /** Empty when the provider gave none that can be sent. */
+  readonly accessToken: string
+  /** Store time in ms. */
+  readonly expiresAt: number
+  /** Life of the access token in ms when it was issued. */
+  readonly life: number
+  readonly refreshToken: string | null
+  readonly idToken: string | null
+  /** Whose tokens these are, by the first ID token. */
+  readonly issuer: string
+  readonly subject: string
+}
+
+/** A session's tokens. Prints itself redacted: only what reads a field on purpose sees a token. */
+export class TokenSet {
+  readonly #fields: Fields
+
+  constructor(fields: Fields) {
+    this.#fields = fields
+  }
+
+  get accessToken() {
+    return this.#fields.accessToken
+  }
+  get refreshToken() {
+    return this.#fields.refreshToken
+  }
+  get idToken() {
+    return this.#fields.idToken
+  }
+  get issuer() {
+    return this.#fields.issuer
+  }
+  get subject() {
+    return this.#fields.subject
+  }
+
+  /** Milliseconds of life left at a store time; 0 or less when it is over. */
+  left(at: number): number {
+    return this.#fields.accessToken === '' ? 0 : this.#fields.expiresAt - at
+  }
+
+  /** Whether so little is left that a refresh should begin: less than `beforeMs`, but never more than half of the life. */
+  isInWindow(at: number, beforeMs: number): boolean {
+    return this.left(at) < Math.min(beforeMs, this.#fields.life / 2)
+  }
+
+  /** This set with what a refresh brought; what it did not bring stays. */
+  refreshed(issued: IssuedTokens, at: number, defaultLifeMs: number): TokenSet {
+    const { issuer, subject, refreshToken, idToken } = this.#fields
+    return TokenSet.issued({ ...issued, refreshToken: issued.refreshToken ?? refreshToken, idToken: issued.idToken ?? idToken }, at, defaultLifeMs, { issuer, subject })
+  }
+
+  /** @param at store time in ms at which the answer was received: a JWT's own `exp` is another machine's clock */
+  static issued(
+    { accessToken, expiresIn, refreshToken, idToken }: IssuedTokens,
+    at: number,
+    defaultLifeMs: number,
+    whose: { issuer: string; subject: string },
+  ): TokenSet {
+    const life = expiresIn === null ? defaultLifeMs : expiresIn * 1000
+    return new TokenSet({ accessToken: accessToken ?? '', expiresAt: at + life, life, refreshToken, idToken, ...whose })
+  }
+
+  /** @param ref the session it belongs to: a set moved to another session's record does not open there */
+  seal(seal: Seal, ref: string): string {
+    return seal.close(`tokens ${ref}`, JSON.stringify(this.#fields))
+  }
+
+  /** `null` when none of our secrets opens it. */
+  static open(seal: Seal, ref: string, sealed: string): TokenSet | null {
+    const plain = seal.open(`tokens ${ref}`, sealed)
+    return plain === null ? null : new TokenSet(JSON.parse(plain)) // authenticated, hence written by `seal` above
+  }
+
+  toJSON(): string {
+    return '[tokens]'
+  }
+  [inspect.custom](): string {
+    return '[tokens]'
+  }
+}
