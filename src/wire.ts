@@ -12,6 +12,11 @@ export const paths = {
   logoutCallback: '/logout/callback',
 } as const
 
+/** Query parameters of `GET /bff/login` that the provider is told (OpenID Connect Core 1.0, section 3.1.2.1). */
+export const loginParameters = ['prompt', 'login_hint', 'acr_values', 'max_age', 'ui_locales'] as const
+
+export type LoginParameters = Readonly<Partial<Record<(typeof loginParameters)[number], string>>>
+
 /** Body of a 200 from `GET /bff/user`. */
 export interface UserBody {
   /** The configured claims about the user; `sub` is always there. */

@@ -1,9 +1,7 @@
 import { buildAuthorizationUrl, calculatePKCECodeChallenge, randomNonce, randomPKCECodeVerifier, randomState } from 'openid-client'
 import type { Options } from '../options.ts'
+import type { LoginParameters } from '../wire.ts'
 import type { Provider } from './provider.ts'
-
-/** Parameters that whoever starts a login may add (OpenID Connect Core 1.0, section 3.1.2.1). */
-export const passedParameters = ['prompt', 'login_hint', 'acr_values', 'max_age', 'ui_locales'] as const
 
 /** What the authorization response will be checked against. Secret until then. */
 export interface AuthorizationChecks {
@@ -22,7 +20,7 @@ export async function startAuthorization(
   provider: Provider,
   { scope, authorizationParams }: Options,
   redirectUri: string,
-  passed: Readonly<Partial<Record<(typeof passedParameters)[number], string>>>,
+  passed: LoginParameters,
 ): Promise<{ url: string; state: string; checks: AuthorizationChecks }> {
   const configuration = await provider.configuration()
   const state = randomState()

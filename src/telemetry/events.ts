@@ -16,6 +16,7 @@ const events = {
   no_refresh_token: 'warn',
   userinfo_failed: 'warn',
   refresh: 'info',
+  refresh_failed: 'warn',
   session_ended: 'info',
   rotation_lost: 'error',
   subject_changed: 'error',
@@ -53,7 +54,7 @@ function describe(error: unknown, depth = 0): unknown {
     ...(error instanceof BffError ? { message: error.message } : {}),
     ...(typeof code === 'string' ? { code } : {}),
     ...(typeof status === 'number' ? { status } : {}),
-    ...(depth === 0 && !(error instanceof BffError) ? { stack: frames(error) } : {}),
+    ...(depth < 2 && !(error instanceof BffError) ? { stack: frames(error) } : {}),
     ...(error.cause !== undefined && depth < 4 ? { cause: describe(error.cause, depth + 1) } : {}),
   }
 }

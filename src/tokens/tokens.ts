@@ -61,10 +61,13 @@ export function createTokens(options: Options, store: Store, seal: Seal, provide
     const changes = watch(ref)
     const flight: Flight = { held: undefined, landed: Promise.resolve({ is: 'later', afterMs: 0 }) }
     flights.set(ref, flight)
+    // Whoever waits hears of it too; a flight in the background has nobody else.
+    const report = (error: unknown) => say('refresh_failed', { ref }, error)
     flight.landed = fly(parts, ref, seen, changes, (held) => (flight.held = held)).finally(() => {
       flights.delete(ref)
       changes.close()
     })
+    flight.landed.catch(report)
     return flight
   }
 
@@ -120,7 +123,7 @@ export function createTokens(options: Options, store: Store, seal: Seal, provide
       }
       if (tokens.left(now) > 0) {
         const early = tokens.refreshToken !== null && tokens.isInWindow(now, options.refreshBeforeSeconds * 1000)
-        if (early && record.notBefore <= now) flightFor(ref, record).landed.catch(() => undefined) // said where it failed
+        if (early && record.notBefore <= now) flightFor(ref, record)
         return tokens.accessToken
       }
       if (tokens.refreshToken === null) throw new BffError('no_session')

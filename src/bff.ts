@@ -1,0 +1,148 @@
+import { once } from 'node:events'
+import { createServer, type IncomingMessage, type Server, type ServerResponse } from 'node:http'
+import { resolve } from 'node:path'
+import type { RequestHandler } from 'express'
+import type { Logger } from 'pino'
+import { createAdminServer } from './admin.ts'
+import { createEndpoints } from './endpoints/router.ts'
+import { inProduction } from './env.ts'
+import { BffError } from './errors.ts'
+import { createErrorAnswer } from './http/error-answer.ts'
+import { foldPath } from './http/request-target.ts'
+import { createSecurityHeaders } from './http/security-headers.ts'
+import { type BffOptions, parseOptions } from './options.ts'
+import { pageStyleHash } from './pages/error-page.ts'
+import { createForwarder } from './proxy/forward.ts'
+import { createProxy } from './proxy/proxy.ts'
+import { createTargets, isUnder } from './proxy/target.ts'
+import { createProvider } from './relying-party/provider.ts'
+import { createCookieJar } from './session/cookie-jar.ts'
+import { createLogout } from './session/logout.ts'
+import { createPendingLogins } from './session/pending-login.ts'
+import { createSessionCookie } from './session/session-cookie.ts'
+import { createSessions } from './session/sessions.ts'
+import { createSpa } from './spa/spa.ts'
+import { createMemoryStore } from './storage/memory-store.ts'
+import { createRedisStore } from './storage/redis-store.ts'
+import { createSay } from './telemetry/events.ts'
+import { createLog } from './telemetry/log.ts'
+import { createSeal } from './tokens/seal.ts'
+import { createTokens } from './tokens/tokens.ts'
+import { paths } from './wire.ts'
+
+/** A running backend-for-frontend. */
+export interface Bff {
+  /** Answers any request: our endpoints, the routes, the SPA, else 404. For a `node:http` server of your own. */
+  handle(request: IncomingMessage, response: ServerResponse): void
+  /** The same as Express middleware, which passes on what is neither an endpoint nor a route nor a file of the SPA. */
+  readonly router: RequestHandler
+  /** Starts a server on `host` and `port` (and `adminPort`). */
+  listen(): Promise<Server>
+  /** Stops accepting, waits for requests, refreshes and revocations in flight (at most `timing.drain`), and closes. */
+  close(): Promise<void>
+}
+
+/**
+ * Builds every part once. Nothing is awaited: the store connects and the provider is discovered in the background,
+ * and until then the requests that need them are answered with 503.
+ * @param options see `BffOptions`; the same names as in the config file
+ * @param parts `log`: a pino logger to use in place of one to standard output
+ * @throws ConfigurationError naming every problem at once
+ */
+export function createBff(options: BffOptions, parts: { log?: Logger } = {}): Bff {
+  const checked = parseOptions(options, { production: inProduction() })
+  const { publicUrl, basePath, redisUrl, redisPrefix, timing } = checked
+  const say = createSay(parts.log ?? createLog())
+
+  const inMemory = checked.store === 'memory' || redisUrl === undefined
+  if (inMemory) say('memory_store', { consequence: 'sessions are lost on restart and not shared between processes' })
+  const store = inMemory ? createMemoryStore() : createRedisStore(redisUrl, redisPrefix, timing, say)
+  const seal = createSeal(checked.sessionSecret)
+  const provider = createProvider(checked, say)
+  const tokens = createTokens(checked, store, seal, provider, say)
+
+  const jar = createCookieJar(checked)
+  const cookie = createSessionCookie(checked, jar, store.sessions)
+  const pending = createPendingLogins(store.logins, seal, jar, timing.login)
+  const sessions = createSessions(checked, store, provider, tokens, pending, say)
+  const logout = createLogout(checked, jar, seal, provider, tokens)
+
+  const answer = createErrorAnswer(say, basePath + paths.login)
+  const headers = createSecurityHeaders(publicUrl, pageStyleHash)
+  const endpointParts = { options: checked, jar, cookie, pending, sessions, logout }
+  const endpoints = createEndpoints(endpointParts, headers.endpoints, answer)
+  const forwarder = createForwarder(timing)
+  const proxy = createProxy(checked, forwarder, cookie.ref, tokens.accessToken)
+  const targetOf = createTargets(checked.routes)
+  const spa = checked.spa === undefined ? null : createSpa(resolve(checked.spa), headers.spa, answer)
+  const ownPaths = [basePath, ...checked.routes.map((route) => route.path)].map((path) => path.toLowerCase())
+
+  /** The request stack, in order. `next` is for what is not ours. */
+  function dispatch(request: IncomingMessage, response: ServerResponse, next: () => void): void {
+    const url = request.url ?? ''
+    const path = url.split('?', 1)[0] ?? ''
+    if (!path.startsWith('/')) return answer.problem(request, response, new BffError('bad_target'))
+    if (isUnder(path, basePath)) return endpoints(request, response)
+    const target = targetOf(path)
+    if (target !== null) {
+      proxy(request, response, target).catch((error: unknown) => answer.problem(request, response, error))
+      return
+    }
+    const folded = foldPath(path)
+    if (folded === null) return answer.problem(request, response, new BffError('bad_target'))
+    // Somebody means one of our paths, and would be let past its checks by whoever folds as they do.
+    if (ownPaths.some((own) => isUnder(folded, own))) return answer.problem(request, response, new BffError('no_route'))
+    next()
+  }
+
+  const finish = (request: IncomingMessage, response: ServerResponse) => () => {
+    if (spa === null) answer.problem(request, response, new BffError('no_route'))
+    else spa(request, response)
+  }
+
+  // The first login should not wait for it; if it fails, the first login tries again.
+  provider.configuration().catch(() => undefined)
+
+  const servers: Server[] = []
+  const handle: Bff['handle'] = (request, response) => dispatch(request, response, finish(request, response))
+
+  return {
+    handle,
+    router: (request, response, next) => {
+      dispatch(request, response, spa === null ? next : finish(request, response))
+    },
+    async listen() {
+      // Upgrades are not proxied: the request is served as if it had not asked for one.
+      const server = createServer({ shouldUpgradeCallback: () => false, keepAliveTimeout: 65_000 }, handle)
+      await listening(server, checked.port, checked.host)
+      servers.push(server)
+      if (checked.adminPort !== undefined) {
+        const admin = createAdminServer(store.ready)
+        await listening(admin, checked.adminPort, checked.host)
+        servers.push(admin)
+      }
+      say('listening', { publicUrl, host: checked.host, port: checked.port, store: checked.store })
+      return server
+    },
+    async close() {
+      const closed = servers.map(stop)
+      const drained = Promise.all(closed).then(() => tokens.drain())
+      await Promise.race([drained, new Promise((done) => setTimeout(done, timing.drain).unref())])
+      await Promise.all([forwarder.close(), provider.close()])
+      await store.close()
+      say('stopped')
+    },
+  }
+}
+
+async function listening(server: Server, port: number, host: string): Promise<void> {
+  server.listen(port, host)
+  await once(server, 'listening')
+}
+
+async function stop(server: Server): Promise<void> {
+  const closed = once(server, 'close')
+  server.close()
+  server.closeIdleConnections()
+  await closed
+}

@@ -1,0 +1,55 @@
+/// <reference lib="dom" />
+import type { UserBody } from '../wire.ts'
+
+export type { ProblemBody, UserBody } from '../wire.ts'
+
+export interface BffClientOptions {
+  /** Where the server's own endpoints are. @default '/bff' */
+  basePath?: string
+}
+
+/** A single-page app's side. Holds no token: there is none on this side to hold. */
+export interface BffClient {
+  /**
+   * Who is logged in; `null` for nobody.
+   * @param options `slide: false` asks without counting as use of the session @default true
+   * @throws TypeError when the network fails, Error for any other answer than yes or no
+   */
+  user(options?: { slide?: boolean }): Promise<UserBody | null>
+  /** `fetch` with the header that proves the request comes from this application. Same origin only. */
+  fetch(input: RequestInfo | URL, init?: RequestInit): Promise<Response>
+  /**
+   * Leaves for the login page.
+   * @param returnUrl path to come back to @default where the browser is now
+   */
+  login(returnUrl?: string): void
+  /** Ends the session, here and at the provider, and leaves the page. */
+  logout(): Promise<void>
+}
+
+export function createBffClient({ basePath = '/bff' }: BffClientOptions = {}): BffClient {
+  const call: BffClient['fetch'] = (input, init) => {
+    const request = new Request(input, init)
+    if (new URL(request.url).origin !== location.origin) throw new TypeError('only our own origin can be asked')
+    request.headers.set('X-CSRF', '1')
+    return fetch(request)
+  }
+
+  return {
+    async user({ slide = true } = {}) {
+      const response = await call(`${basePath}/user${slide ? '' : '?slide=false'}`)
+      if (response.ok) return (await response.json()) as UserBody // the endpoint's contract
+      if (response.status === 401) return null
+      throw new Error(`the session cannot be asked for: ${response.status}`)
+    },
+    fetch: call,
+    login(returnUrl = location.pathname + location.search + location.hash) {
+      location.assign(`${basePath}/login?${new URLSearchParams({ returnUrl })}`)
+    },
+    async logout() {
+      // By navigation: only a redirect may tell the provider by the ID token whose session to end.
+      const user = await this.user({ slide: false })
+      location.assign(user?.logoutUrl ?? '/')
+    },
+  }
+}

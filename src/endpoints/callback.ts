@@ -1,0 +1,27 @@
+import { BffError } from '../errors.ts'
+import { readCookies } from '../session/cookie-jar.ts'
+import { type Endpoint, type EndpointParts, queryOf, redirect } from './endpoint.ts'
+
+/** Ends a login: the code becomes tokens, the browser gets a new session id and goes where it wanted to. */
+export function callback({ cookie, pending, sessions }: EndpointParts): Endpoint {
+  return async (request, response) => {
+    const query = queryOf(request)
+    const cookies = readCookies(request.headers.cookie)
+    // Under SameSite=Strict this is usually unknown: the navigation came from the provider.
+    const currentRef = cookie.ref(request)
+    const { returnUrl, previousRef, begin } = await sessions.finishLogin(query, cookies).catch((error: unknown) => {
+      // A used or failed login's cookie is of no more use; while something is down, the login may still be finished.
+      const state = query.get('state')
+      if (error instanceof BffError && error.status < 500 && state !== null) {
+        response.appendHeader('set-cookie', pending.forget(state))
+      }
+      throw error
+    })
+    if (begin !== null) {
+      const ref = await cookie.renew(request)
+      await cookie.save(request, await begin(ref))
+      for (const old of new Set([previousRef, currentRef])) if (old !== null) await sessions.replace(old)
+    }
+    redirect(response, returnUrl, [pending.forget(query.get('state') ?? '')])
+  }
+}

@@ -1,0 +1,45 @@
+import type { IncomingMessage, ServerResponse } from 'node:http'
+import { BffError } from '../errors.ts'
+import type { Options } from '../options.ts'
+import type { CookieJar } from '../session/cookie-jar.ts'
+import type { Logout } from '../session/logout.ts'
+import type { PendingLogins } from '../session/pending-login.ts'
+import type { SessionCookie, WithSession } from '../session/session-cookie.ts'
+import type { Sessions } from '../session/sessions.ts'
+
+/** What endpoints work with. No token, and nothing that yields one, is among it. */
+export interface EndpointParts {
+  options: Options
+  jar: CookieJar
+  cookie: SessionCookie
+  pending: PendingLogins
+  sessions: Sessions
+  logout: Logout
+}
+
+/** Answers a request, or throws what stops it. */
+export type Endpoint = (request: WithSession, response: ServerResponse) => Promise<void>
+
+/**
+ * The query of a request.
+ * @throws BffError `bad_request` for a repeated parameter: who reads the first and who reads the last see two requests
+ */
+export function queryOf({ url = '' }: IncomingMessage): URLSearchParams {
+  const mark = url.indexOf('?')
+  const query = new URLSearchParams(mark < 0 ? '' : url.slice(mark + 1))
+  if (new Set(query.keys()).size !== query.size) throw new BffError('bad_request')
+  return query
+}
+
+/** 302 and never 307, which would make the browser send on what it sent us (RFC 9700, section 4.12). */
+export function redirect(response: ServerResponse, location: string, setCookies: readonly string[] = []): void {
+  for (const line of setCookies) response.appendHeader('set-cookie', line)
+  response.statusCode = 302
+  response.setHeader('Location', location)
+  response.end()
+}
+
+export function sendJson(response: ServerResponse, body: object): void {
+  response.setHeader('Content-Type', 'application/json')
+  response.end(JSON.stringify(body))
+}

@@ -1,0 +1,65 @@
+import express, { type ErrorRequestHandler, type Express, type RequestHandler } from 'express'
+import { BffError } from '../errors.ts'
+import { demandAntiForgery } from '../http/anti-forgery.ts'
+import type { ErrorAnswer } from '../http/error-answer.ts'
+import type { SetHeaders } from '../http/security-headers.ts'
+import type { WithSession } from '../session/session-cookie.ts'
+import { paths } from '../wire.ts'
+import { callback } from './callback.ts'
+import type { Endpoint, EndpointParts } from './endpoint.ts'
+import { login } from './login.ts'
+import { logoutByNavigation, logoutByScript } from './logout.ts'
+import { logoutCallback } from './logout-callback.ts'
+import { user } from './user.ts'
+
+/** Our own endpoints, under `basePath`. Everything else under it is `no_route`. */
+export function createEndpoints(parts: EndpointParts, setHeaders: SetHeaders, answer: ErrorAnswer): Express {
+  const { options, cookie } = parts
+  const app = express()
+  app.disable('x-powered-by')
+  app.disable('etag')
+  app.enable('case sensitive routing')
+  app.enable('strict routing')
+
+  const prepare: RequestHandler = (request, response, next) => {
+    setHeaders(request, response)
+    response.setHeader('Cache-Control', 'no-store')
+    cookie.ref(request) // refuses a planted second cookie before anybody reads the first
+    next()
+  }
+  const header: RequestHandler = (request, _response, next) => {
+    demandAntiForgery(request, 'header', options.publicUrl)
+    next()
+  }
+  const session = cookie.middleware
+  const run =
+    (endpoint: Endpoint): RequestHandler =>
+    (request, response) =>
+      endpoint(request as WithSession, response) // where `session` did not run, the endpoint does not read it
+  const at = (path: string) => options.basePath + path
+
+  app.use(prepare)
+  // Each with its own proof: callback the login cookie, logout by navigation the `sid`, its callback the `state`.
+  app.get(at(paths.login), run(login(parts)))
+  app.get(at(paths.callback), session, run(callback(parts)))
+  app.get(at(paths.user), header, session, run(user(parts)))
+  app.get(at(paths.logout), session, run(logoutByNavigation(parts)))
+  app.post(at(paths.logout), header, session, run(logoutByScript(parts)))
+  app.get(at(paths.logoutCallback), run(logoutCallback(parts)))
+
+  for (const path of Object.values(paths)) app.all(at(path), fail('method_not_allowed'))
+  app.use(fail('no_route'))
+
+  // A person navigates to these; everything else is asked by a script.
+  const navigated: ErrorRequestHandler = (error, request, response, _next) => answer.page(request, response, error)
+  app.use([paths.login, paths.callback, paths.logout, paths.logoutCallback].map(at), navigated)
+  const scripted: ErrorRequestHandler = (error, request, response, _next) => answer.problem(request, response, error)
+  app.use(scripted)
+  return app
+}
+
+function fail(problem: 'no_route' | 'method_not_allowed'): RequestHandler {
+  return () => {
+    throw new BffError(problem)
+  }
+}

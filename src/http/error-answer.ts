@@ -1,0 +1,41 @@
+import type { IncomingMessage, ServerResponse } from 'node:http'
+import { BffError } from '../errors.ts'
+import { errorPage } from '../pages/error-page.ts'
+import type { Say } from '../telemetry/events.ts'
+import { send, sendProblem } from './problem.ts'
+import { requestId } from './request-id.ts'
+
+/** How an error that stopped a request is answered, and said. */
+export interface ErrorAnswer {
+  /** Problem details, for whatever a script asked. */
+  problem(request: IncomingMessage, response: ServerResponse, error: unknown): void
+  /** The error page for a person who navigated here; problem details for anything else. */
+  page(request: IncomingMessage, response: ServerResponse, error: unknown): void
+}
+
+export function createErrorAnswer(say: Say, loginUrl: string): ErrorAnswer {
+  /** The error as it may be shown; `null` when the answer is beyond saving. */
+  function settle(request: IncomingMessage, response: ServerResponse, error: unknown): BffError | null {
+    const known = error instanceof BffError ? error : new BffError('internal', { cause: error })
+    if (known.problem === 'internal') say('request_broke', { requestId: requestId(request) }, known)
+    else if (known.status >= 500 || known.cause !== undefined) {
+      say('request_failed', { requestId: requestId(request), code: known.code }, known)
+    }
+    if (!response.headersSent) return known
+    response.destroy() // what was sent is incomplete, and must look so
+    return null
+  }
+
+  return {
+    problem(request, response, error) {
+      const known = settle(request, response, error)
+      if (known !== null) sendProblem(request, response, known)
+    },
+    page(request, response, error) {
+      const known = settle(request, response, error)
+      if (known === null) return
+      if (!(request.headers.accept ?? '').includes('text/html')) sendProblem(request, response, known)
+      else send(response, known, 'text/html; charset=utf-8', errorPage(known, requestId(request), loginUrl))
+    },
+  }
+}

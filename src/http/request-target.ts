@@ -1,0 +1,18 @@
+/**
+ * A path as a careless reader would understand it: decoded, slashes straightened, dot segments resolved, case folded.
+ * Only for telling that somebody means one of our paths without saying so byte for byte.
+ * @returns `null` when it cannot be decoded
+ */
+export function foldPath(path: string): string | null {
+  try {
+    const decoded = decodeURIComponent(decodeURIComponent(path)).replace(/[\\/]+/g, '/')
+    const segments: string[] = []
+    for (const segment of decoded.split('/')) {
+      if (segment === '..') segments.pop()
+      else if (segment !== '.') segments.push(segment)
+    }
+    return segments.join('/').toLowerCase()
+  } catch {
+    return null
+  }
+}

@@ -1,0 +1,63 @@
+#!/usr/bin/env node
+import { parseArgs } from 'node:util'
+import { createBff } from './bff.ts'
+import { inProduction, readConfiguration, variablesHelp } from './env.ts'
+import { ConfigurationError } from './errors.ts'
+import { type BffOptions, parseOptions } from './options.ts'
+
+const help = `coatcheck: leave your tokens at the door, keep the ticket
+
+Usage
+  coatcheck serve [--config file]   log users in, keep their tokens, forward their API calls
+  coatcheck check [--config file]   check the configuration and say every problem at once
+  coatcheck --help
+
+Configuration (environment variables override the file)
+${variablesHelp()}
+`
+
+/** The operator's door. @returns the exit code, or nothing while the server runs */
+async function main(): Promise<number | undefined> {
+  const { values, positionals } = parseArgs({
+    allowPositionals: true,
+    options: { config: { type: 'string' }, help: { type: 'boolean', short: 'h' } },
+  })
+  const [command, ...rest] = positionals
+  if (values.help) {
+    process.stdout.write(help)
+    return 0
+  }
+  if (rest.length > 0 || (command !== 'serve' && command !== 'check')) {
+    process.stderr.write(help)
+    return 2
+  }
+  // Checked by createBff or parseOptions before anything is made of it.
+  const options = readConfiguration(values.config) as BffOptions
+  if (command === 'check') {
+    parseOptions(options, { production: inProduction() })
+    process.stdout.write('The configuration is fine.\n')
+    return 0
+  }
+  const bff = createBff(options)
+  await bff.listen()
+  // Once: a second signal ends the process at once, as it would any other.
+  for (const signal of ['SIGINT', 'SIGTERM'] as const) {
+    process.once(signal, () => void bff.close().then(() => process.exit(0)))
+  }
+  return undefined
+}
+
+try {
+  process.exitCode = await main()
+} catch (error) {
+  process.stderr.write(`coatcheck: ${explain(error)}\n`)
+  process.exit(1)
+}
+
+function explain(error: unknown): string {
+  if (error instanceof ConfigurationError) return error.message
+  const { code, port, address } = error as { code?: unknown; port?: unknown; address?: unknown } // fields of a listen error
+  if (code === 'EADDRINUSE') return `port ${port} on ${address} is in use by another program`
+  if (typeof code === 'string' && code.startsWith('ERR_PARSE_ARGS')) return `${(error as Error).message}\n\n${help}`
+  return error instanceof Error ? (error.stack ?? error.message) : String(error)
+}

@@ -1,0 +1,50 @@
+import type { Options } from '../options.ts'
+
+/** Our cookies: their names, and what is written of them, decided by configuration and never by a request. */
+export interface CookieJar {
+  readonly sessionName: string
+  /** Names of cookies that belong to one pending login, or to one logout, begin with these. */
+  readonly loginPrefix: string
+  readonly logoutName: string
+  /** Attributes of the session cookie, for express-session. */
+  readonly sessionAttributes: { path: '/'; httpOnly: true; secure: boolean; sameSite: 'strict' | 'lax' }
+  /** A Set-Cookie line of a short-lived cookie that comes along on the way back from the provider. */
+  short(name: string, value: string, seconds: number): string
+  /** Set-Cookie lines that delete: the same attributes, or the browser keeps the cookie. */
+  deletedShort(name: string): string
+  deletedSession(): string
+}
+
+export function createCookieJar({ publicUrl, cookieName, cookieSameSite }: Options): CookieJar {
+  const secure = publicUrl.startsWith('https:')
+  // RFC 6265bis, section 4.1.3.2: with this prefix the browser itself holds us to Secure, Path=/ and no Domain.
+  const sessionName = secure ? `__Host-${cookieName}` : cookieName
+  const attributes = (sameSite: string) => `Path=/; HttpOnly${secure ? '; Secure' : ''}; SameSite=${sameSite}`
+  return {
+    sessionName,
+    loginPrefix: `${sessionName}-login-`,
+    logoutName: `${sessionName}-logout`,
+    sessionAttributes: { path: '/', httpOnly: true, secure, sameSite: cookieSameSite === 'Lax' ? 'lax' : 'strict' },
+    short: (name, value, seconds) => `${name}=${value}; Max-Age=${seconds}; ${attributes('Lax')}`,
+    deletedShort: (name) => `${name}=; Max-Age=0; ${attributes('Lax')}`,
+    deletedSession: () => `${sessionName}=; Max-Age=0; ${attributes(cookieSameSite)}`,
+  }
+}
+
+/**
+ * Reads a Cookie header: names byte for byte, nothing trimmed but the space that RFC 6265, section 4.2.1 puts there.
+ * @returns every value of every name, in order
+ */
+export function readCookies(header: string | undefined): Map<string, string[]> {
+  const cookies = new Map<string, string[]>()
+  if (header === undefined) return cookies
+  for (const pair of header.split(';')) {
+    const equals = pair.indexOf('=')
+    if (equals < 0) continue
+    const name = pair.slice(pair.startsWith(' ') ? 1 : 0, equals)
+    const values = cookies.get(name)
+    if (values === undefined) cookies.set(name, [pair.slice(equals + 1)])
+    else values.push(pair.slice(equals + 1))
+  }
+  return cookies
+}

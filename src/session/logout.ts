@@ -1,0 +1,66 @@
+import { randomBytes } from 'node:crypto'
+import type { Options } from '../options.ts'
+import { endSessionUrl } from '../relying-party/end-session.ts'
+import type { Provider } from '../relying-party/provider.ts'
+import { deriveKey } from '../secrets.ts'
+import type { Seal } from '../tokens/seal.ts'
+import type { Tokens } from '../tokens/tokens.ts'
+import { paths } from '../wire.ts'
+import { type CookieJar, readCookies } from './cookie-jar.ts'
+import { logoutSid, sameText } from './reference.ts'
+
+/** How long a browser may take over logging out at the provider. */
+const logoutSeconds = 600
+
+/** Ends sessions: here first, then at the provider (OpenID Connect RP-Initiated Logout 1.0). */
+export interface Logout {
+  /** The path that logs this session out, and no other. */
+  urlFor(ref: string): string
+  /** Whether a `sid` is the one of this session's `urlFor`. */
+  isSidOf(ref: string, sid: string): boolean
+  /**
+   * Ends the session; whatever the provider does, it is over here when this resolves.
+   * @param hint `id_token` puts the ID token into the address, which then must go nowhere but into a redirect
+   * @returns where the browser goes next, and Set-Cookie lines for it
+   * @throws BffError `store_unreachable`: nothing has ended
+   */
+  end(ref: string, returnUrl: string, hint: 'id_token' | 'subject'): Promise<{ redirectTo: string; setCookies: string[] }>
+  /** Where a browser that comes back from the provider wanted to go, `null` unless it was sent from here. */
+  returnUrl(cookieHeader: string | undefined, state: string | null): string | null
+}
+
+export function createLogout(options: Options, jar: CookieJar, seal: Seal, provider: Provider, tokens: Tokens): Logout {
+  const { publicUrl, basePath, sessionSecret } = options
+  const sidKeys = sessionSecret.map((secret) => deriveKey(secret, 'logout sid'))
+  const [sidKey] = sidKeys
+  if (sidKey === undefined) throw new TypeError('a logout sid needs a secret')
+
+  return {
+    urlFor: (ref) => `${basePath}${paths.logout}?sid=${logoutSid(sidKey, ref)}`,
+    isSidOf: (ref, sid) => sidKeys.some((key) => sameText(logoutSid(key, ref), sid)),
+
+    async end(ref, returnUrl, hint) {
+      const ended = await tokens.end(ref, 'logout')
+      if (ended === null) return { redirectTo: returnUrl, setCookies: [] }
+      const { idToken, subject } = ended
+      const state = randomBytes(16).toString('base64url')
+      const url = await endSessionUrl(
+        provider,
+        hint === 'id_token' && idToken !== null ? { id_token_hint: idToken } : { logout_hint: subject },
+        `${publicUrl}${basePath}${paths.logoutCallback}`,
+        state,
+      )
+      if (url === null) return { redirectTo: returnUrl, setCookies: [] }
+      const cookie = seal.close('logout', JSON.stringify([state, returnUrl]))
+      return { redirectTo: url, setCookies: [jar.short(jar.logoutName, cookie, logoutSeconds)] }
+    },
+
+    returnUrl(cookieHeader, state) {
+      const [cookie, second] = readCookies(cookieHeader).get(jar.logoutName) ?? []
+      const plain = cookie === undefined || second !== undefined ? null : seal.open('logout', cookie)
+      if (plain === null || state === null) return null
+      const [expected, returnUrl]: [string, string] = JSON.parse(plain) // authenticated, hence written by `end`
+      return sameText(expected, state) ? returnUrl : null
+    },
+  }
+}

@@ -1,0 +1,60 @@
+import { createHash, randomBytes } from 'node:crypto'
+import type { AuthorizationChecks } from '../relying-party/authorization-request.ts'
+import type { LoginRecords } from '../storage/store.ts'
+import type { Seal } from '../tokens/seal.ts'
+import type { CookieJar } from './cookie-jar.ts'
+
+/** Logins one browser may have begun at a time; beyond, the oldest is dropped. */
+const mostAtOnce = 5
+
+/** What a login remembers while its user is at the provider. */
+export interface PendingLogin {
+  returnUrl: string
+  checks: AuthorizationChecks
+  /** The session that this login will replace. */
+  previousRef: string | null
+}
+
+/** Logins that have begun: kept in the store, sealed; each taken once, by the browser that began it. */
+export interface PendingLogins {
+  /** @returns Set-Cookie lines @throws BffError `store_unreachable` */
+  begin(state: string, login: PendingLogin, cookies: ReadonlyMap<string, readonly string[]>): Promise<string[]>
+  /** `null` when unknown, used, over, or another browser's. @throws BffError `store_unreachable` */
+  take(state: string, cookies: ReadonlyMap<string, readonly string[]>): Promise<PendingLogin | null>
+  /** The Set-Cookie line that forgets the login of this state. */
+  forget(state: string): string
+}
+
+export function createPendingLogins(records: LoginRecords, seal: Seal, jar: CookieJar, lifeMs: number): PendingLogins {
+  // The state itself is in no store: there it would be enough to finish somebody's login.
+  const idOf = (state: string) => createHash('sha256').update(state).digest('base64url')
+  const cookieOf = (id: string) => jar.loginPrefix + id.slice(0, 12)
+  const binderOf = (cookie: string) => createHash('sha256').update(`binder ${cookie}`).digest('base64url')
+
+  return {
+    async begin(state, login, cookies) {
+      const id = idOf(state)
+      // The time comes first, so that the oldest can be told.
+      const cookie = `${Math.floor(Date.now() / 1000).toString(36)}.${randomBytes(24).toString('base64url')}`
+      await records.put(id, binderOf(cookie), seal.close(`login ${id}`, JSON.stringify(login)), lifeMs)
+      const earlier = namesByAge(cookies, jar.loginPrefix)
+      const dropped = earlier.slice(0, Math.max(earlier.length - (mostAtOnce - 1), 0))
+      return [...dropped.map(jar.deletedShort), jar.short(cookieOf(id), cookie, Math.ceil(lifeMs / 1000))]
+    },
+    async take(state, cookies) {
+      const id = idOf(state)
+      const [cookie, second] = cookies.get(cookieOf(id)) ?? []
+      if (cookie === undefined || second !== undefined) return null
+      const payload = await records.take(id, binderOf(cookie))
+      const plain = payload === null ? null : seal.open(`login ${id}`, payload)
+      return plain === null ? null : JSON.parse(plain) // authenticated, hence written by `begin`
+    },
+    forget: (state) => jar.deletedShort(cookieOf(idOf(state))),
+  }
+}
+
+/** Names of the login cookies that a browser sent, oldest first. */
+function namesByAge(cookies: ReadonlyMap<string, readonly string[]>, prefix: string): string[] {
+  const begun = (name: string) => Number.parseInt(cookies.get(name)?.[0] ?? '', 36) || 0
+  return [...cookies.keys()].filter((name) => name.startsWith(prefix)).sort((a, b) => begun(a) - begun(b))
+}

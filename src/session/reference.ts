@@ -1,0 +1,20 @@
+import { createHash, createHmac, timingSafeEqual } from 'node:crypto'
+
+/**
+ * What the rest of the program, the store and the log call a session. Whoever reads those cannot make a cookie of it.
+ * @returns base64url(SHA-256(session id))
+ */
+export function refOf(sessionId: string): string {
+  return createHash('sha256').update(sessionId).digest('base64url')
+}
+
+/** The `sid` of a logout link: bound to the session, and neither `ref` nor the provider's `sid`. */
+export function logoutSid(key: Buffer, ref: string): string {
+  return createHmac('sha256', key).update(ref).digest('base64url')
+}
+
+/** Compares without telling by its duration where two values differ. */
+export function sameText(a: string, b: string): boolean {
+  const hash = (text: string) => createHash('sha256').update(text).digest()
+  return timingSafeEqual(hash(a), hash(b))
+}

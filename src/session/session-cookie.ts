@@ -1,0 +1,137 @@
+import { createHmac } from 'node:crypto'
+import type { IncomingMessage, ServerResponse } from 'node:http'
+import { promisify } from 'node:util'
+import { RedisStore } from 'connect-redis'
+import type { RequestHandler } from 'express'
+import session from 'express-session'
+import { BffError } from '../errors.ts'
+import type { Options } from '../options.ts'
+import { deriveKey } from '../secrets.ts'
+import type { SessionRecords } from '../storage/store.ts'
+import { type CookieJar, readCookies } from './cookie-jar.ts'
+import { refOf, sameText } from './reference.ts'
+import type { SessionFacts } from './sessions.ts'
+
+declare module 'express-session' {
+  interface SessionData {
+    facts: SessionFacts
+  }
+}
+
+/** A request that has passed `middleware`. */
+export type WithSession = IncomingMessage & { session: session.Session & Partial<session.SessionData> }
+
+/**
+ * The one file that reads and writes the session cookie. express-session serves our own endpoints; the proxied path
+ * asks for `ref` alone, without a session object and without a write when the response ends.
+ */
+export interface SessionCookie {
+  readonly middleware: RequestHandler
+  /**
+   * The session a request's cookie names, `null` for none or a forged one.
+   * @throws BffError `bad_request` for two cookies of our name: one of them was planted
+   */
+  ref(request: IncomingMessage): string | null
+  /** What the session record says, `null` when there is none. */
+  facts(request: WithSession): SessionFacts | null
+  /** Gives the browser a new session id. Nothing of an earlier session stays. @returns its `ref` */
+  renew(request: WithSession): Promise<string>
+  /** Writes the session record before anything is answered. @throws BffError `store_unreachable` */
+  save(request: WithSession, facts: SessionFacts): Promise<void>
+  /** Takes the cookie away. */
+  remove(request: WithSession, response: ServerResponse): void
+}
+
+/** How much longer a session record lives than the session: without a token record it is an ended session. */
+const recordGraceSeconds = 3600
+
+export function createSessionCookie(options: Options, jar: CookieJar, records: SessionRecords): SessionCookie {
+  const keys = options.sessionSecret.map((secret) => deriveKey(secret, 'session cookie').toString('base64url'))
+
+  const handle = session({
+    name: jar.sessionName,
+    secret: keys,
+    store: new RefStore(records, options.absoluteTimeoutSeconds + recordGraceSeconds),
+    cookie: jar.sessionAttributes,
+    // A session is written when a login says so, never because a request came to its end.
+    resave: false,
+    saveUninitialized: false,
+  })
+
+  return {
+    middleware(request, response, next) {
+      // express-session asks the request whether it is secure; behind a proxy only the configuration knows.
+      Object.defineProperty(request, 'secure', { value: jar.sessionAttributes.secure, configurable: true })
+      handle(request, response, (error?: unknown) => {
+        if (error !== undefined) next(storeFailure(error))
+        else if (request.session === undefined) next(storeFailure(new Error('the session store is disconnected')))
+        else next()
+      })
+    },
+    ref(request) {
+      const values = readCookies(request.headers.cookie).get(jar.sessionName) ?? []
+      if (values.length > 1) throw new BffError('bad_request')
+      const [value] = values
+      const id = value === undefined ? null : verifiedId(value, keys)
+      return id === null ? null : refOf(id)
+    },
+    facts: (request) => request.session.facts ?? null,
+    async renew(request) {
+      await promisify(request.session.regenerate).call(request.session).catch(rethrow)
+      return refOf(request.session.id)
+    },
+    async save(request, facts) {
+      request.session.facts = facts
+      await promisify(request.session.save).call(request.session).catch(rethrow)
+    },
+    remove(request, response) {
+      // The record is gone already; express-session must neither look for it nor set the cookie again.
+      request.session.destroy(() => undefined)
+      response.appendHeader('set-cookie', jar.deletedSession())
+    },
+  }
+}
+
+/** connect-redis over either store, under our keys: the session id itself is in no store. */
+class RefStore extends RedisStore {
+  constructor(records: SessionRecords, ttlSeconds: number) {
+    const client = records as unknown as ConstructorParameters<typeof RedisStore>[0]['client'] // it calls these four only
+    super({ client, prefix: '', ttl: () => ttlSeconds, disableTouch: true })
+  }
+  override get(id: string, done?: (error: unknown, data?: session.SessionData | null) => void) {
+    return super.get(refOf(id), done)
+  }
+  override set(id: string, data: session.SessionData, done?: (error?: unknown) => void) {
+    return super.set(refOf(id), data, done)
+  }
+  override destroy(id: string, done?: (error?: unknown) => void) {
+    return super.destroy(refOf(id), done)
+  }
+}
+
+/** The format of express-session: `s:<id>.<HMAC-SHA-256 of id, base64 without padding>`, percent-encoded. */
+function verifiedId(cookie: string, keys: readonly string[]): string | null {
+  const value = decode(cookie)
+  const dot = value.lastIndexOf('.')
+  if (!value.startsWith('s:') || dot < 0) return null
+  const id = value.slice(2, dot)
+  const signature = value.slice(dot + 1)
+  const signed = (key: string) => createHmac('sha256', key).update(id).digest('base64').replace(/=+$/, '')
+  return keys.some((key) => sameText(signed(key), signature)) ? id : null
+}
+
+function decode(text: string): string {
+  try {
+    return decodeURIComponent(text)
+  } catch {
+    return ''
+  }
+}
+
+function storeFailure(error: unknown): BffError {
+  return error instanceof BffError ? error : new BffError('store_unreachable', { cause: error, retryAfterSeconds: 1 })
+}
+
+function rethrow(error: unknown): never {
+  throw storeFailure(error)
+}

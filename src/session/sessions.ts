@@ -1,0 +1,123 @@
+import { BffError } from '../errors.ts'
+import type { Options } from '../options.ts'
+import { type IdTokenClaims, redeemCode } from '../relying-party/authorization-code.ts'
+import { startAuthorization } from '../relying-party/authorization-request.ts'
+import type { Provider } from '../relying-party/provider.ts'
+import { userinfoClaims } from '../relying-party/userinfo.ts'
+import type { Store } from '../storage/store.ts'
+import type { Say } from '../telemetry/events.ts'
+import type { Tokens } from '../tokens/tokens.ts'
+import { type LoginParameters, paths, type UserBody } from '../wire.ts'
+import type { PendingLogins } from './pending-login.ts'
+
+/** What the session record says of its user; no token is among it. */
+export interface SessionFacts {
+  subject: string
+  claims: UserBody['claims']
+  /** Store time in ms. */
+  beganAt: number
+}
+
+export type Cookies = ReadonlyMap<string, readonly string[]>
+
+/** A login that the provider has confirmed and that is not a session yet. */
+export interface FinishedLogin {
+  returnUrl: string
+  /** The session it replaces, if its browser had one when the login began. */
+  previousRef: string | null
+  /** Makes the session. `null` when the provider would have had to show something and was asked not to. */
+  begin: ((ref: string) => Promise<SessionFacts>) | null
+}
+
+/** The life of a session from login to its end. */
+export interface Sessions {
+  /**
+   * @returns where to send the browser, and Set-Cookie lines for it
+   * @throws BffError `provider_unreachable`, `store_unreachable`
+   */
+  startLogin(
+    login: { returnUrl: string; previousRef: string | null; passed: LoginParameters },
+    cookies: Cookies,
+  ): Promise<{ url: string; setCookies: string[] }>
+  /**
+   * @param query as the browser brought it to the callback
+   * @throws BffError `login_failed`, `login_denied`, `provider_unreachable`, `store_unreachable`
+   */
+  finishLogin(query: URLSearchParams, cookies: Cookies): Promise<FinishedLogin>
+  /** Ends a session that a newer login of the same browser has replaced. */
+  replace(ref: string): Promise<void>
+  /** What the SPA may know, `null` when the session is over. @param slide whether asking counts as use */
+  describe(ref: string, facts: SessionFacts, slide: boolean): Promise<Omit<UserBody, 'logoutUrl'> | null>
+}
+
+export function createSessions(
+  options: Options,
+  store: Store,
+  provider: Provider,
+  tokens: Tokens,
+  pending: PendingLogins,
+  say: Say,
+): Sessions {
+  const redirectUri = `${options.publicUrl}${options.basePath}${paths.callback}`
+
+  /** The configured claims, from the ID token first, then from userinfo, asked only when one is missing. */
+  async function collectClaims(ref: string, idToken: IdTokenClaims): Promise<UserBody['claims']> {
+    const has = (source: object) => (name: string) => Object.hasOwn(source, name)
+    const missing = options.claims.filter((name) => !has(idToken)(name))
+    let userinfo: Readonly<Record<string, unknown>> = {}
+    if (missing.length > 0) {
+      try {
+        userinfo = await userinfoClaims(provider, await tokens.accessToken(ref), idToken.sub)
+      } catch (error) {
+        say('userinfo_failed', { ref }, error)
+      }
+    }
+    const picked = options.claims.flatMap((name) => {
+      const source = [idToken, userinfo].find((candidate) => has(candidate)(name))
+      return source === undefined ? [] : [[name, source[name]] as const]
+    })
+    return { ...Object.fromEntries(picked), sub: idToken.sub }
+  }
+
+  return {
+    async startLogin({ returnUrl, previousRef, passed }, cookies) {
+      const { url, state, checks } = await startAuthorization(provider, options, redirectUri, passed)
+      const setCookies = await pending.begin(state, { returnUrl, checks, previousRef }, cookies)
+      say('login_started')
+      return { url, setCookies }
+    },
+
+    async finishLogin(query, cookies) {
+      const state = query.get('state')
+      const login = state === null ? null : await pending.take(state, cookies)
+      if (state === null || login === null) throw new BffError('login_failed')
+      const { returnUrl, previousRef, checks } = login
+      const confirmed = await redeemCode(provider, new URL(`${redirectUri}?${query}`), state, checks)
+      if (confirmed === null) return { returnUrl, previousRef: null, begin: null }
+      return {
+        returnUrl,
+        previousRef,
+        async begin(ref) {
+          await tokens.begin(ref, confirmed)
+          const claims = await collectClaims(ref, confirmed.claims)
+          say('login_succeeded', { ref })
+          return { subject: confirmed.claims.sub, claims, beganAt: store.now() }
+        },
+      }
+    },
+
+    async replace(ref) {
+      await tokens.end(ref, 'replaced')
+    },
+
+    async describe(ref, facts, slide) {
+      const remaining = await tokens.remaining(ref, slide)
+      if (remaining === null) return null
+      const seconds = (ms: number) => Math.max(Math.floor(ms / 1000), 0)
+      return {
+        claims: facts.claims,
+        session: { expiresIn: seconds(remaining.absoluteMs), idleExpiresIn: seconds(remaining.idleMs) },
+      }
+    },
+  }
+}
