@@ -32,7 +32,7 @@ export function createMemoryTokenRecords(
   return {
     async read(ref) {
       const record = records.get(ref)
-      return record === undefined ? null : { ...record }
+      return record === undefined ? null : shown(record)
     },
     async begin(ref, { epoch, set, idleMs, absoluteMs }) {
       if (records.get(ref) !== undefined || endeds.get(ref) !== undefined) return 'exists'
@@ -54,7 +54,7 @@ export function createMemoryTokenRecords(
     async acquire(ref, flight) {
       const record = records.get(ref)
       if (record === undefined) return gone(ref)
-      if (!sameRecord(record, flight)) return { is: 'changed', record: { ...record } }
+      if (!sameRecord(record, flight)) return { is: 'changed', record: shown(record) }
       const holder = leases.get(ref)
       if (holder !== undefined && holder !== flight.id) return { is: 'busy', forMs: leases.left(ref) }
       const wait = record.notBefore - now()
@@ -66,12 +66,12 @@ export function createMemoryTokenRecords(
         return { is: 'doubt', doubt: { attempt, beat } }
       }
       leases.set(ref, flight.id, flight.leaseMs)
-      return { is: 'acquired', record: { ...record } }
+      return { is: 'acquired', record: shown(record) }
     },
     async mark(ref, flight) {
       const record = records.get(ref)
       if (record === undefined) return gone(ref)
-      if (!sameRecord(record, flight)) return { is: 'changed', record: { ...record } }
+      if (!sameRecord(record, flight)) return { is: 'changed', record: shown(record) }
       const { attempt } = record
       const holder = leases.get(ref)
       const mine = attempt === flight.id
@@ -93,7 +93,7 @@ export function createMemoryTokenRecords(
           record.attempt === null &&
           from.version === flight.version &&
           from.presentation < flight.unanswered
-        if (!sameRecord(record, flight) && !overtakenByMe) return { is: 'stale', record: { ...record } }
+        if (!sameRecord(record, flight) && !overtakenByMe) return { is: 'stale', record: shown(record) }
         const version = record.version + 1
         const newFrom = { version: flight.version, presentation: flight.unanswered }
         Object.assign(record, answered, { set: flight.set, version, by: flight.id, from: newFrom })
@@ -134,6 +134,10 @@ export function createMemoryTokenRecords(
       if (ended !== undefined) ended.set = null
     },
   }
+}
+
+function shown({ by: _by, from: _from, endsAt: _endsAt, ...record }: Kept): TokenRecord {
+  return record
 }
 
 /** A record whose token is in no doubt. */
