@@ -1,7 +1,6 @@
 import { once } from 'node:events'
 import { createServer, type IncomingMessage, type Server, type ServerResponse } from 'node:http'
 import { resolve } from 'node:path'
-import type { RequestHandler } from 'express'
 import type { Logger } from 'pino'
 import { createAdminServer } from './admin.ts'
 import { createEndpoints } from './endpoints/router.ts'
@@ -35,7 +34,7 @@ export interface Bff {
   /** Answers any request: our endpoints, the routes, the SPA, else 404. For a `node:http` server of your own. */
   handle(request: IncomingMessage, response: ServerResponse): void
   /** The same as Express middleware, which passes on what is neither an endpoint nor a route nor a file of the SPA. */
-  readonly router: RequestHandler
+  router(request: IncomingMessage, response: ServerResponse, next: () => void): void
   /** Starts a server on `host` and `port` (and `adminPort`). */
   listen(): Promise<Server>
   /** Stops accepting, waits for requests, refreshes and revocations in flight (at most `timing.drain`), and closes. */
@@ -121,13 +120,16 @@ export function createBff(options: BffOptions, parts: { log?: Logger } = {}): Bf
         await listening(admin, checked.adminPort, checked.host)
         servers.push(admin)
       }
-      say('listening', { publicUrl, host: checked.host, port: checked.port, store: checked.store })
+      const address = server.address()
+      const port = typeof address === 'object' && address !== null ? address.port : checked.port
+      say('listening', { publicUrl, host: checked.host, port, store: checked.store })
       return server
     },
     async close() {
       const closed = servers.map(stop)
       const drained = Promise.all(closed).then(() => tokens.drain())
       await Promise.race([drained, new Promise((done) => setTimeout(done, timing.drain).unref())])
+      for (const server of servers) server.closeAllConnections()
       await Promise.all([forwarder.close(), provider.close()])
       await store.close()
       say('stopped')
@@ -140,9 +142,12 @@ async function listening(server: Server, port: number, host: string): Promise<vo
   await once(server, 'listening')
 }
 
+/** Stops accepting, and resolves when the last request in flight has been answered. */
 async function stop(server: Server): Promise<void> {
   const closed = once(server, 'close')
   server.close()
-  server.closeIdleConnections()
+  // A connection whose request was in flight just now is idle a moment later, and would be kept alive.
+  const sweep = setInterval(() => server.closeIdleConnections(), 50)
   await closed
+  clearInterval(sweep)
 }

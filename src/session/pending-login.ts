@@ -45,6 +45,8 @@ export function createPendingLogins(records: LoginRecords, seal: Seal, jar: Cook
       const id = idOf(state)
       const [cookie, second] = cookies.get(cookieOf(id)) ?? []
       if (cookie === undefined || second !== undefined) return null
+      // Asked first: a store that is away now has taken nothing later, and the browser may come again.
+      if (!(await records.has(id, binderOf(cookie)))) return null
       const payload = await records.take(id, binderOf(cookie))
       const plain = payload === null ? null : seal.open(`login ${id}`, payload)
       return plain === null ? null : JSON.parse(plain) // authenticated, hence written by `begin`

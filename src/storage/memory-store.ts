@@ -24,6 +24,7 @@ export function createMemoryStore(): Store {
     },
     logins: {
       put: async (id, binder, payload, lifeMs) => logins.set(id, { binder, payload }, lifeMs),
+      has: async (id, binder) => logins.get(id)?.binder === binder,
       async take(id, binder) {
         const login = logins.get(id)
         if (login?.binder !== binder) return null

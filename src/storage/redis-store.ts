@@ -51,6 +51,7 @@ export function createRedisStore(url: string, prefix: string, timing: Timing, sa
       async put(id, binder, payload, lifeMs) {
         await command(client.multi().hSet(keys.login(id), { binder, payload }).pExpire(keys.login(id), lifeMs).exec())
       },
+      has: async (id, binder) => (await command(client.hGet(keys.login(id), 'binder'))) === binder,
       async take(id, binder) {
         const payload = await connection.run('takeLogin', [keys.login(id)], [binder])
         return typeof payload === 'string' ? payload : null

@@ -28,6 +28,8 @@ export interface SessionRecords {
 export interface LoginRecords {
   /** Keeps a pending login. `binder` identifies the browser that began it. */
   put(id: string, binder: string, payload: string, lifeMs: number): Promise<void>
+  /** Whether it is there for this browser. Changes nothing, unlike a `take` whose answer is lost. */
+  has(id: string, binder: string): Promise<boolean>
   /** Takes it, once and for all. `null` when there is none, or when another browser began it (it is then left alone). */
   take(id: string, binder: string): Promise<string | null>
 }

@@ -1,0 +1,134 @@
+import assert from 'node:assert/strict'
+import { describe, test } from 'node:test'
+import { setTimeout as pause } from 'node:timers/promises'
+import type { Browser } from '../support/browser.ts'
+import { type OwnRedis, startRedis } from '../support/redis.ts'
+import { startWorld } from '../support/world.ts'
+
+const asPerson = { accept: 'text/html,application/xhtml+xml' }
+
+async function assertUnavailable(response: Response, code: string): Promise<void> {
+  assert.equal(response.status, 503)
+  assert.equal((await response.json()).code, code)
+  assert.ok(Number(response.headers.get('retry-after')) >= 1)
+  assert.deepEqual(response.headers.getSetCookie(), [])
+}
+
+/** Asks until it is answered with something else than 503; the file's time limit is the limit. */
+async function recovered(browser: Browser, path: string): Promise<Response> {
+  for (;;) {
+    const response = await browser.api(path)
+    if (response.status !== 503) return response
+    await response.body?.cancel()
+    await pause(20)
+  }
+}
+
+describe('an outage of the store', { concurrency: 2 }, () => {
+  const outages: Record<string, { begin: (redis: OwnRedis) => Promise<void>; end: (redis: OwnRedis) => Promise<void> }> = {
+    frozen: { begin: (redis) => redis.pause(), end: (redis) => redis.resume() },
+    killed: { begin: (redis) => redis.kill(), end: (redis) => redis.restart() },
+  }
+  for (const [how, { begin, end }] of Object.entries(outages)) {
+    test(`${how}, it is 503 everywhere, the cookie is kept, and all is well when it is back`, async () => {
+      await using redis = await startRedis()
+      await using world = await startWorld({ redisUrl: redis.url, hurried: true })
+      const browser = world.browser()
+      await browser.login()
+      const cookie = browser.cookies.get('bff')?.value
+      for (let round = 0; round < 2; round++) {
+        await begin(redis)
+        const began = performance.now()
+        for (const path of ['/bff/user', '/api/x', '/bff/login']) await assertUnavailable(await browser.api(path), 'store_unreachable')
+        await assertUnavailable(await browser.api('/bff/logout', { method: 'POST' }), 'store_unreachable')
+        assert.ok(performance.now() - began < 3_000, 'each within its deadline')
+        await end(redis)
+        const { status } = await recovered(browser, '/bff/user')
+        assert.equal(browser.cookies.get('bff')?.value, cookie)
+        if (how === 'frozen') assert.equal(status, 200)
+        else {
+          assert.equal(status, 401, 'an empty store knows nobody')
+          await browser.login()
+        }
+        assert.equal((await browser.api('/api/x')).status, 200)
+        if (how === 'killed') return
+      }
+    })
+  }
+
+  test('at the callback it is 503 for a person too, and the login can still be finished', async () => {
+    await using redis = await startRedis()
+    await using world = await startWorld({ redisUrl: redis.url, hurried: true })
+    const browser = world.browser()
+    const login = await browser.startLogin()
+    await redis.pause()
+    const refused = await browser.finishLogin(login)
+    assert.equal(refused.status, 503)
+    assert.match(refused.headers.get('content-type') ?? '', /^text\/html/)
+    assert.equal(world.provider.counts.code_grant, 0)
+    await redis.resume()
+    await recovered(browser, '/bff/user')
+    const again = await browser.navigate(refused.url, { initiator: world.provider.issuer })
+    assert.equal(again.url, `${world.origin}/`)
+    assert.equal((await browser.api('/bff/user')).status, 200)
+  })
+
+  test('a server that starts without its store waits for it', async () => {
+    await using redis = await startRedis()
+    await redis.kill()
+    await using world = await startWorld({ redisUrl: redis.url, hurried: true })
+    await assertUnavailable(await world.browser().api('/bff/login'), 'store_unreachable')
+    await redis.restart()
+    const browser = world.browser()
+    assert.equal((await recovered(browser, '/bff/login')).status, 302)
+    await browser.login()
+    assert.equal((await browser.api('/api/x')).status, 200)
+  })
+})
+
+describe('an outage of the provider', () => {
+  test('at start, logins are 503 with Retry-After, for a person as a page, and work when it is back', async () => {
+    let down = true
+    await using world = await startWorld({
+      store: 'memory',
+      provider: {
+        intercept: (request, response) => {
+          // The fixture itself asks once, without the header of a client library.
+          if (!down || request.headers['user-agent'] === 'node') return false
+          response.writeHead(503).end()
+          return true
+        },
+      },
+    })
+    const browser = world.browser()
+    await assertUnavailable(await browser.api('/bff/login'), 'provider_unreachable')
+    const page = await browser.request('/bff/login', { headers: asPerson })
+    assert.equal(page.status, 503)
+    assert.match(page.headers.get('content-type') ?? '', /^text\/html/)
+    down = false
+    assert.equal((await recovered(browser, '/bff/login')).status, 302)
+    await browser.login()
+    assert.equal((await browser.api('/bff/user')).status, 200)
+  })
+
+  test('at the callback it is 503, and nothing is lost but that login', async () => {
+    let down = false
+    await using world = await startWorld({
+      store: 'memory',
+      provider: {
+        intercept: (request, response) => {
+          if (!down || request.url !== '/token') return false
+          response.writeHead(502).end()
+          return true
+        },
+      },
+    })
+    const browser = world.browser()
+    const login = await browser.startLogin()
+    down = true
+    assert.equal((await browser.finishLogin(login)).status, 503)
+    down = false
+    await browser.login()
+    assert.equal((await browser.api('/bff/user')).status, 200)
+  })
+})

@@ -1,0 +1,87 @@
+import assert from 'node:assert/strict'
+import { describe, test } from 'node:test'
+import { ConfigurationError } from '../src/errors.ts'
+import { parseOptions } from '../src/options.ts'
+
+const good = {
+  publicUrl: 'https://app.example',
+  issuer: 'https://login.example/',
+  clientId: 'app',
+  clientSecret: 'secret',
+  sessionSecret: 'x'.repeat(32),
+  redisUrl: 'redis://127.0.0.1:6379',
+  routes: [{ path: '/api', upstream: 'http://127.0.0.1:4000/v1' }],
+}
+
+function problemsOf(changes: object, production = false): readonly string[] {
+  try {
+    parseOptions({ ...good, ...changes }, { production })
+    return []
+  } catch (error) {
+    assert.ok(error instanceof ConfigurationError)
+    return error.problems
+  }
+}
+
+describe('options', () => {
+  test('what is required suffices', () => assert.deepEqual(problemsOf({}, true), []))
+
+  test('every problem is named at once', () => {
+    const found = problemsOf({
+      publicUrl: 'http://app.example',
+      issuer: undefined,
+      routes: [],
+      colour: 'red',
+      store: 'memory',
+    })
+    const named = ['publicUrl', 'issuer', 'routes', 'colour', 'store']
+    assert.deepEqual(
+      named.filter((name) => !found.some((problem) => problem.startsWith(name))),
+      [],
+    )
+  })
+
+  const refused: Record<string, object> = {
+    'a public URL with a path': { publicUrl: 'https://app.example/x' },
+    'a public URL with a trailing slash': { publicUrl: 'https://app.example/' },
+    'plain http on a public name': { publicUrl: 'http://app.example' },
+    'an http issuer that is not on a loopback address': { issuer: 'http://login.example' },
+    'a session secret that is too short': { sessionSecret: 'short' },
+    'a second session secret that is too short': { sessionSecret: `${'x'.repeat(32)},short` },
+    'an authorization parameter that is ours': { authorizationParams: { state: 'x' } },
+    'a PKCE parameter': { authorizationParams: { code_challenge_method: 'plain' } },
+    'a route with a trailing slash': { routes: [{ path: '/api/', upstream: 'http://a' }] },
+    'a route with an encoded path': { routes: [{ path: '/a%70i', upstream: 'http://a' }] },
+    'a route with dot segments': { routes: [{ path: '/a/../b', upstream: 'http://a' }] },
+    'routes that differ by case alone': {
+      routes: [
+        { path: '/api', upstream: 'http://a' },
+        { path: '/API', upstream: 'http://b' },
+      ],
+    },
+    'a route under our own endpoints': { routes: [{ path: '/bff/x', upstream: 'http://a' }] },
+    'an upstream with a query': { routes: [{ path: '/api', upstream: 'http://a/?x' }] },
+    'an upstream whose path resolves to another': { routes: [{ path: '/api', upstream: 'http://a/b/../c' }] },
+    'an upstream with credentials': { routes: [{ path: '/api', upstream: 'http://u:p@a' }] },
+    'a scope without openid': { scope: 'profile' },
+    'redis without a URL': { store: 'redis', redisUrl: undefined },
+    'memory with a Redis URL': { store: 'memory' },
+    'deadlines that make a lease unsafe': { timing: { sure: 9_500 } },
+    'an unknown deadline': { timing: { leese: 1 } },
+    'a number that is text': { port: '3000' },
+  }
+  for (const [what, changes] of Object.entries(refused)) {
+    test(`${what} is refused`, () => assert.equal(problemsOf(changes).length, 1))
+  }
+
+  test('no store at all is memory, and refused in production', () => {
+    assert.equal(parseOptions({ ...good, redisUrl: undefined }, { production: false }).store, 'memory')
+    assert.equal(problemsOf({ redisUrl: undefined }, true).length, 1)
+    assert.deepEqual(problemsOf({ redisUrl: undefined, store: 'memory' }, true), [])
+  })
+
+  test('no problem repeats the value of a secret', () => {
+    const found = problemsOf({ sessionSecret: 'hunter2', clientSecret: 17 }).join()
+    assert.equal(/hunter2|17/.test(found), false)
+  })
+})
