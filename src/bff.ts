@@ -5,7 +5,7 @@ import type { Logger } from 'pino'
 import { createAdminServer } from './admin.ts'
 import { createEndpoints } from './endpoints/router.ts'
 import { inProduction } from './env.ts'
-import { BffError } from './errors.ts'
+import { BffError, type ProblemName } from './errors.ts'
 import { createErrorAnswer } from './http/error-answer.ts'
 import { foldPath } from './http/request-target.ts'
 import { createSecurityHeaders } from './http/security-headers.ts'
@@ -29,11 +29,13 @@ import { createSeal } from './tokens/seal.ts'
 import { createTokens } from './tokens/tokens.ts'
 import { paths } from './wire.ts'
 
+type Handler = (request: IncomingMessage, response: ServerResponse) => void
+
 /** A running backend-for-frontend. */
 export interface Bff {
   /** Answers any request: our endpoints, the routes, the SPA, else 404. For a `node:http` server of your own. */
   handle(request: IncomingMessage, response: ServerResponse): void
-  /** The same as Express middleware, which passes on what is neither an endpoint nor a route nor a file of the SPA. */
+  /** The same as Express middleware; what is neither an endpoint nor under a route nor for the SPA is passed on. */
   router(request: IncomingMessage, response: ServerResponse, next: () => void): void
   /** Starts a server on `host` and `port` (and `adminPort`). */
   listen(): Promise<Server>
@@ -76,39 +78,40 @@ export function createBff(options: BffOptions, parts: { log?: Logger } = {}): Bf
   const spa = checked.spa === undefined ? null : createSpa(resolve(checked.spa), headers.spa, answer)
   const ownPaths = [basePath, ...checked.routes.map((route) => route.path)].map((path) => path.toLowerCase())
 
-  /** The request stack, in order. `next` is for what is not ours. */
-  function dispatch(request: IncomingMessage, response: ServerResponse, next: () => void): void {
-    const url = request.url ?? ''
+  const refuse =
+    (problem: ProblemName): Handler =>
+    (request, response) =>
+      answer.problem(request, response, new BffError(problem))
+
+  /** The request stack, in order: who answers, or `null` for what is not ours. */
+  function handlerFor({ url = '' }: IncomingMessage): Handler | null {
     const path = url.split('?', 1)[0] ?? ''
-    if (!path.startsWith('/')) return answer.problem(request, response, new BffError('bad_target'))
-    if (isUnder(path, basePath)) return endpoints(request, response)
+    if (!path.startsWith('/')) return refuse('bad_target')
+    if (isUnder(path, basePath)) return endpoints
     const target = targetOf(path)
     if (target !== null) {
-      proxy(request, response, target).catch((error: unknown) => answer.problem(request, response, error))
-      return
+      return (request, response) =>
+        void proxy(request, response, target).catch((error: unknown) => answer.problem(request, response, error))
     }
     const folded = foldPath(path)
-    if (folded === null) return answer.problem(request, response, new BffError('bad_target'))
+    if (folded === null) return refuse('bad_target')
     // Somebody means one of our paths, and would be let past its checks by whoever folds as they do.
-    if (ownPaths.some((own) => isUnder(folded, own))) return answer.problem(request, response, new BffError('no_route'))
-    next()
-  }
-
-  const finish = (request: IncomingMessage, response: ServerResponse) => () => {
-    if (spa === null) answer.problem(request, response, new BffError('no_route'))
-    else spa(request, response)
+    if (ownPaths.some((own) => isUnder(folded, own))) return refuse('no_route')
+    return spa
   }
 
   // The first login should not wait for it; if it fails, the first login tries again.
   provider.configuration().catch(() => undefined)
 
   const servers: Server[] = []
-  const handle: Bff['handle'] = (request, response) => dispatch(request, response, finish(request, response))
+  const handle: Handler = (request, response) => (handlerFor(request) ?? refuse('no_route'))(request, response)
 
   return {
     handle,
-    router: (request, response, next) => {
-      dispatch(request, response, spa === null ? next : finish(request, response))
+    router(request, response, next) {
+      const handler = handlerFor(request)
+      if (handler === null) next()
+      else handler(request, response)
     },
     async listen() {
       // Upgrades are not proxied: the request is served as if it had not asked for one.

@@ -52,7 +52,9 @@ export class ConfigurationError extends Error {
   readonly problems: readonly string[]
 
   constructor(found: readonly string[]) {
-    super(`The configuration has ${found.length === 1 ? 'a problem' : `${found.length} problems`}:\n${found.map((p) => `  - ${p}`).join('\n')}`)
+    super(
+      `The configuration has ${found.length === 1 ? 'a problem' : `${found.length} problems`}:\n${found.map((p) => `  - ${p}`).join('\n')}`,
+    )
     this.problems = found
   }
 }

@@ -1,5 +1,6 @@
 import { z } from 'zod'
 import { ConfigurationError } from './errors.ts'
+import { parseUrl, routeSchema } from './route-options.ts'
 import { timingSchema } from './timing.ts'
 
 const loopbackNames = new Set(['localhost', '127.0.0.1', '[::1]'])
@@ -38,30 +39,6 @@ const sessionSecret = z
     error: 'every secret needs at least 32 bytes; make one with: openssl rand -base64 48',
   })
 
-const route = z.strictObject({
-  path: z
-    .string()
-    .regex(/^(\/[A-Za-z0-9._~-]+)+$/, 'must be a path of plain segments without a trailing slash, such as /api')
-    .refine((path) => !path.split('/').some((segment) => segment === '.' || segment === '..'), 'has a dot segment')
-    .describe('requests under this path are forwarded; the longest match by whole segments wins'),
-  upstream: z
-    .string()
-    .superRefine((value, context) => {
-      const url = parseUrl(value)
-      if (url === null || !/^https?:$/.test(url.protocol)) context.addIssue('must be an http or https URL')
-      else if (url.search !== '' || url.hash !== '' || url.username !== '' || url.password !== '') {
-        context.addIssue('must be an origin and a base path, nothing else')
-      } else if (value.includes('\\') || (url.pathname !== '/' && url.pathname !== value.slice(url.origin.length))) {
-        context.addIssue('has a path that does not stay as it is written')
-      }
-    })
-    .describe('origin and base path that take the place of `path`'),
-  antiForgery: z
-    .enum(['header', 'fetch-metadata'])
-    .default('header')
-    .describe('`fetch-metadata` also accepts `Sec-Fetch-Site: same-origin` in place of the header'),
-})
-
 const shape = {
   publicUrl: origin.describe('origin the browser sees; decides cookie security and redirect_uri'),
   port: port().default(3000).describe('port to listen on'),
@@ -80,7 +57,10 @@ const shape = {
     .default('openid profile email offline_access')
     .describe('requested scope'),
   authorizationParams: z
-    .record(z.string().refine((name) => !ownAuthorizationParams.test(name), 'is set by the server itself'), z.string())
+    .record(
+      z.string().refine((name) => !ownAuthorizationParams.test(name), 'is set by the server itself'),
+      z.string(),
+    )
     .default({})
     .describe('extra authorization request parameters, JSON'),
   claims: z
@@ -101,7 +81,7 @@ const shape = {
     .regex(/^[A-Za-z0-9_.:-]+$/, 'may hold letters, digits and _ . : - only')
     .default('bff')
     .describe('first part of every key and channel'),
-  routes: z.array(route).min(1, 'needs at least one route').describe('what is forwarded where, JSON'),
+  routes: z.array(routeSchema).min(1, 'needs at least one route').describe('what is forwarded where, JSON'),
   spa: z.string().min(1).optional().describe('directory of a built SPA'),
   basePath: z
     .string()
@@ -123,9 +103,10 @@ const shape = {
   timing: timingSchema.describe('internal deadlines in milliseconds, JSON'),
 }
 
-const schema = z
-  .strictObject(shape)
-  .transform((options) => ({ ...options, store: options.store ?? (options.redisUrl === undefined ? 'memory' : 'redis') }))
+const schema = z.strictObject(shape).transform((options) => ({
+  ...options,
+  store: options.store ?? (options.redisUrl === undefined ? 'memory' : 'redis'),
+}))
 
 /** What `createBff` takes, and what the config file holds. */
 export type BffOptions = z.input<typeof schema>
@@ -172,20 +153,18 @@ function contradictions(input: object, facts: { production: boolean }): string[]
     if (seen.has(folded)) found.push(`routes: ${path} is there twice (paths may not differ by case alone)`)
     seen.add(folded)
     const base = basePath.toLowerCase()
-    if (`${folded}/`.startsWith(`${base}/`)) found.push(`routes: ${path} lies under ${basePath}, where our own endpoints are`)
+    if (`${folded}/`.startsWith(`${base}/`))
+      found.push(`routes: ${path} lies under ${basePath}, where our own endpoints are`)
   }
   return found
 }
 
 function sentence(issue: z.core.$ZodIssue): string {
   const at = issue.path.map(String).join('.')
-  if (issue.code === 'unrecognized_keys') return issue.keys.map((key) => `${at ? `${at}.` : ''}${key}: unknown option`).join('\n  - ')
+  if (issue.code === 'unrecognized_keys')
+    return issue.keys.map((key) => `${at ? `${at}.` : ''}${key}: unknown option`).join('\n  - ')
   const missing = issue.input === undefined && (issue.code === 'invalid_type' || issue.code === 'invalid_union')
   return `${at || 'options'}: ${missing ? 'required' : issue.message}`
-}
-
-function parseUrl(value: string): URL | null {
-  return URL.canParse(value) ? new URL(value) : null
 }
 
 function isLoopbackAddress(hostname: string): boolean {

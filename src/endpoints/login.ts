@@ -7,7 +7,9 @@ import { type Endpoint, type EndpointParts, queryOf, redirect } from './endpoint
 export function login({ options, cookie, sessions }: EndpointParts): Endpoint {
   return async (request, response) => {
     const query = queryOf(request)
-    const passed = Object.fromEntries(loginParameters.flatMap((name) => (query.get(name) ? [[name, query.get(name) ?? '']] : [])))
+    const passed = Object.fromEntries(
+      loginParameters.flatMap((name) => (query.get(name) ? [[name, query.get(name) ?? '']] : [])),
+    )
     const begun = {
       returnUrl: judgeReturnUrl(query.get('returnUrl'), options.publicUrl, options.basePath),
       previousRef: cookie.ref(request),

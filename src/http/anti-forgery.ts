@@ -10,7 +10,11 @@ export type AntiForgeryRule = 'header' | 'fetch-metadata'
  * @param rule `fetch-metadata`: for requests on which a script cannot set a header
  * @throws BffError `anti_forgery`
  */
-export function demandAntiForgery({ method, headers }: IncomingMessage, rule: AntiForgeryRule, publicUrl: string): void {
+export function demandAntiForgery(
+  { method, headers }: IncomingMessage,
+  rule: AntiForgeryRule,
+  publicUrl: string,
+): void {
   const site = headers['sec-fetch-site']
   const { origin } = headers
   // Where the browser says where a request comes from, it must say: from here.

@@ -5,7 +5,10 @@ import helmet from 'helmet'
 export type SetHeaders = (request: IncomingMessage, response: ServerResponse) => void
 
 /** Headers by kind of answer, everything computed once. */
-export function createSecurityHeaders(publicUrl: string, pageStyleHash: string): { spa: SetHeaders; endpoints: SetHeaders } {
+export function createSecurityHeaders(
+  publicUrl: string,
+  pageStyleHash: string,
+): { spa: SetHeaders; endpoints: SetHeaders } {
   // On a loopback name HSTS would break every other local server for a year.
   const strictTransportSecurity = publicUrl.startsWith('https:')
   const common = { strictTransportSecurity, referrerPolicy: { policy: 'same-origin' as const } }
@@ -29,7 +32,13 @@ export function createSecurityHeaders(publicUrl: string, pageStyleHash: string):
       ...common,
       contentSecurityPolicy: {
         useDefaults: false,
-        directives: { defaultSrc: ["'none'"], styleSrc: [pageStyleHash], baseUri: ["'none'"], formAction: ["'none'"], frameAncestors: ["'none'"] },
+        directives: {
+          defaultSrc: ["'none'"],
+          styleSrc: [pageStyleHash],
+          baseUri: ["'none'"],
+          formAction: ["'none'"],
+          frameAncestors: ["'none'"],
+        },
       },
       xFrameOptions: { action: 'deny' },
     }),

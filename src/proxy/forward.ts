@@ -10,7 +10,11 @@ export interface Forwarder {
    * Resolves when the response has been passed on, or its client has left.
    * @throws BffError `upstream_unreachable`, `upstream_timeout`, when nothing has been sent to the client yet
    */
-  forward(request: IncomingMessage, response: ServerResponse, to: { origin: string; path: string; headers: string[] }): Promise<void>
+  forward(
+    request: IncomingMessage,
+    response: ServerResponse,
+    to: { origin: string; path: string; headers: string[] },
+  ): Promise<void>
   close(): Promise<void>
 }
 
@@ -35,7 +39,8 @@ export function createForwarder(timing: Timing): Forwarder {
     forward: (request, response, { origin, path, headers }) =>
       new Promise((resolve, reject) => {
         const method = request.method as Dispatcher.HttpMethod // Node's parser accepts no other tokens
-        const hasBody = request.headers['transfer-encoding'] !== undefined || Number(request.headers['content-length']) > 0
+        const hasBody =
+          request.headers['transfer-encoding'] !== undefined || Number(request.headers['content-length']) > 0
         const dispatched: Dispatcher.DispatchOptions = { path, method, headers, body: hasBody ? request : null }
         poolOf(origin).dispatch(dispatched, passBack(request, response, resolve, reject))
       }),

@@ -32,7 +32,14 @@ const neverFromClient = new Set([
 ])
 
 /** What an upstream must not say to the browser in our name. */
-const neverFromUpstream = new Set([...hopByHop, 'set-cookie', 'set-cookie2', 'server', 'www-authenticate', 'x-powered-by'])
+const neverFromUpstream = new Set([
+  ...hopByHop,
+  'set-cookie',
+  'set-cookie2',
+  'server',
+  'www-authenticate',
+  'x-powered-by',
+])
 
 /** Facts about our own side that upstreams are told. */
 export interface ForwardedFacts {
@@ -49,7 +56,8 @@ export function requestHeaders(request: IncomingMessage, token: string, { proto,
     const name = rawHeaders[i] ?? ''
     const lower = name.toLowerCase()
     // Servers that read CGI variables take `X_Forwarded_For` for `X-Forwarded-For`.
-    if (neverFromClient.has(lower) || named.has(lower) || lower.startsWith('x-forwarded-') || lower.includes('_')) continue
+    if (neverFromClient.has(lower) || named.has(lower) || lower.startsWith('x-forwarded-') || lower.includes('_'))
+      continue
     headers.push(name, rawHeaders[i + 1] ?? '')
   }
   headers.push('Authorization', `Bearer ${token}`)
@@ -77,7 +85,11 @@ export function responseHeaders(received: IncomingHttpHeaders): Record<string, s
 
 function namedByConnection(value: string | string[] | undefined): ReadonlySet<string> {
   if (value === undefined) return none
-  return new Set(String(value).split(',').map((name) => name.trim().toLowerCase()))
+  return new Set(
+    String(value)
+      .split(',')
+      .map((name) => name.trim().toLowerCase()),
+  )
 }
 
 const none: ReadonlySet<string> = new Set()

@@ -57,7 +57,12 @@ export function createProviderHttp(connectMs: number): ProviderHttp {
 /** Statuses with which the Fetch standard forbids a body. */
 const bodiless = new Set([204, 205, 304])
 
-function ask(agent: Agent, url: URL, init: FetchInit, { timeoutMs, beforeSend, onAnswer }: AskOptions): Promise<Response> {
+function ask(
+  agent: Agent,
+  url: URL,
+  init: FetchInit,
+  { timeoutMs, beforeSend, onAnswer }: AskOptions,
+): Promise<Response> {
   return new Promise((resolve, reject) => {
     let sent = false
     let status = 0

@@ -24,7 +24,11 @@ export interface Logout {
    * @returns where the browser goes next, and Set-Cookie lines for it
    * @throws BffError `store_unreachable`: nothing has ended
    */
-  end(ref: string, returnUrl: string, hint: 'id_token' | 'subject'): Promise<{ redirectTo: string; setCookies: string[] }>
+  end(
+    ref: string,
+    returnUrl: string,
+    hint: 'id_token' | 'subject',
+  ): Promise<{ redirectTo: string; setCookies: string[] }>
   /** Where a browser that comes back from the provider wanted to go, `null` unless it was sent from here. */
   returnUrl(cookieHeader: string | undefined, state: string | null): string | null
 }

@@ -1,5 +1,5 @@
-import { createMemoryTokenRecords } from './memory-token-records.ts'
 import { createExpiringMap } from './expiring-map.ts'
+import { createMemoryTokenRecords } from './memory-token-records.ts'
 import type { Change, Store } from './store.ts'
 
 /** Sessions in this process: for development, demos and a single node that may forget everything on restart. */

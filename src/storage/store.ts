@@ -67,13 +67,7 @@ export interface Doubt {
 }
 
 /** Why a session ended, as it stands in the record that is left behind for a while. */
-export type EndReason =
-  | 'logout'
-  | 'refused'
-  | 'rotation_lost'
-  | 'replaced'
-  | 'subject_changed'
-  | 'key_removed'
+export type EndReason = 'logout' | 'refused' | 'rotation_lost' | 'replaced' | 'subject_changed' | 'key_removed'
 /** `expired`: no record and no reason known. */
 export type GoneReason = EndReason | 'expired'
 
@@ -95,7 +89,10 @@ export type Acquired =
 export type Marked = Gone | Changed | { is: 'lost' } | { is: 'marked' }
 export type Replaced = Gone | { is: 'stored' } | { is: 'stale'; record: TokenRecord }
 /** `set` is what the session held, to be revoked; `null` when nothing is left to revoke. */
-export type Ended = { is: 'ended' | 'already'; reason: GoneReason; set: string | null } | { is: 'none' } | { is: 'notMine' }
+export type Ended =
+  | { is: 'ended' | 'already'; reason: GoneReason; set: string | null }
+  | { is: 'none' }
+  | { is: 'notMine' }
 
 export interface Remaining {
   idleMs: number
@@ -112,7 +109,10 @@ export type Change =
 /** Every operation may be repeated with the same arguments: after a timeout, repeating it tells what became of it. */
 export interface TokenRecords {
   read(ref: string): Promise<TokenRecord | null>
-  begin(ref: string, first: { epoch: string; set: string; idleMs: number; absoluteMs: number }): Promise<'begun' | 'exists'>
+  begin(
+    ref: string,
+    first: { epoch: string; set: string; idleMs: number; absoluteMs: number },
+  ): Promise<'begun' | 'exists'>
   /** What is left of the session; with `idleMs` the idle limit is first pushed out to it (never past the absolute one). */
   remaining(ref: string, idleMs?: number): Promise<Remaining | null>
   acquire(

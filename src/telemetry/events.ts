@@ -60,5 +60,9 @@ function describe(error: unknown, depth = 0): unknown {
 }
 
 function frames(error: Error): string[] {
-  return (error.stack ?? '').split('\n').filter((line) => line.startsWith('    at ')).slice(0, 8).map((line) => line.trim())
+  return (error.stack ?? '')
+    .split('\n')
+    .filter((line) => line.startsWith('    at '))
+    .slice(0, 8)
+    .map((line) => line.trim())
 }

@@ -36,5 +36,10 @@ export type Landed =
   /** Not now; try again after so many milliseconds. */
   | { is: 'later'; afterMs: number }
 
-/** What is left to decide when a presentation is over: nothing, or which record to look at next. */
-export type Presented = Landed | { is: 'overtaken'; record: TokenRecord | null }
+/** Somebody else's flight came in between: look at the record, read again where it is not known. */
+export interface Overtaken {
+  is: 'overtaken'
+  record: TokenRecord | null
+}
+
+export type Presented = Landed | Overtaken

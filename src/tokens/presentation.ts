@@ -1,6 +1,6 @@
 import { presentRefreshToken, type RefreshAnswer } from '../relying-party/refresh-grant.ts'
-import type { EndReason, GoneReason, TokenRecord } from '../storage/store.ts'
-import type { FlightOf, FlightParts, Held, Presented } from './flight-parts.ts'
+import type { EndReason, Gone, GoneReason, TokenRecord } from '../storage/store.ts'
+import type { FlightOf, FlightParts, Held, Overtaken, Presented } from './flight-parts.ts'
 import { createMark, type Mark } from './mark.ts'
 import { untilDefinite } from './repeat.ts'
 import { TokenSet } from './token-set.ts'
@@ -44,7 +44,7 @@ export async function present(
         await release(presentation - 1, record.declined, 0)
         throw error
       })
-      if (answer.is === 'marked otherwise') return answer.then
+      if (answer.is === 'gone' || answer.is === 'overtaken') return answer
       const { is } = answer
       say('refresh', {
         ref,
@@ -93,12 +93,12 @@ async function ask(
   tokens: TokenSet,
   refreshToken: string,
   presentation: number,
-): Promise<RefreshAnswer | { is: 'marked otherwise'; then: Presented }> {
+): Promise<RefreshAnswer | Gone | Overtaken> {
   for (;;) {
     const marked = await mark.confirm(presentation)
-    if (marked.is === 'gone') return { is: 'marked otherwise', then: marked }
-    if (marked.is === 'changed') return { is: 'marked otherwise', then: { is: 'overtaken', record: marked.record } }
-    if (marked.is === 'lost') return { is: 'marked otherwise', then: { is: 'overtaken', record: null } }
+    if (marked.is === 'gone') return marked
+    if (marked.is === 'changed') return { is: 'overtaken', record: marked.record }
+    if (marked.is === 'lost') return { is: 'overtaken', record: null }
 
     let withdrawn = false
     const answer = await presentRefreshToken(provider, refreshToken, tokens, {

@@ -53,7 +53,12 @@ export class TokenSet {
   /** This set with what a refresh brought; what it did not bring stays. */
   refreshed(issued: IssuedTokens, at: number, defaultLifeMs: number): TokenSet {
     const { issuer, subject, refreshToken, idToken } = this.#fields
-    return TokenSet.issued({ ...issued, refreshToken: issued.refreshToken ?? refreshToken, idToken: issued.idToken ?? idToken }, at, defaultLifeMs, { issuer, subject })
+    return TokenSet.issued(
+      { ...issued, refreshToken: issued.refreshToken ?? refreshToken, idToken: issued.idToken ?? idToken },
+      at,
+      defaultLifeMs,
+      { issuer, subject },
+    )
   }
 
   /** @param at store time in ms at which the answer was received: a JWT's own `exp` is another machine's clock */

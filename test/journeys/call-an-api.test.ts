@@ -66,7 +66,16 @@ describe('calling an API', () => {
     assert.deepEqual(values('x-forwarded-proto'), ['http'])
     assert.deepEqual(values('x-forwarded-host'), [new URL(world.origin).host])
     assert.deepEqual(values('x-plain'), ['kept'])
-    for (const name of ['cookie', 'x-csrf', 'dpop', 'forwarded', 'x-real-ip', 'x-forwarded-user', 'x-http-method-override', 'x_forwarded_for']) {
+    for (const name of [
+      'cookie',
+      'x-csrf',
+      'dpop',
+      'forwarded',
+      'x-real-ip',
+      'x-forwarded-user',
+      'x-http-method-override',
+      'x_forwarded_for',
+    ]) {
       assert.deepEqual(values(name), [], name)
     }
   })
@@ -146,7 +155,11 @@ describe('calling an API', () => {
 
   test('without a session it is 401 for everything, never a redirect, and the upstream is not asked', async () => {
     const { requests } = world.upstream
-    for (const [method, accept] of [['GET', 'application/json'], ['GET', 'text/html'], ['POST', '*/*']] as const) {
+    for (const [method, accept] of [
+      ['GET', 'application/json'],
+      ['GET', 'text/html'],
+      ['POST', '*/*'],
+    ] as const) {
       const response = await world.browser().api('/api/x', { method, headers: { accept } })
       assert.equal(response.status, 401)
       assert.equal(response.headers.get('content-type'), 'application/problem+json')
@@ -159,7 +172,21 @@ describe('calling an API', () => {
   test('a forged or tampered cookie is nobody', async () => {
     const genuine = browser.cookies.get('bff')?.value ?? ''
     const id = decodeURIComponent(genuine).slice(2).split('.')[0] ?? ''
-    const forged = ['', 'x', 's:', 's:.', `s:${id}`, `s:${id}.`, `s:${id}.AAAA`, `${genuine}x`, genuine.slice(0, -4), `s%3A${id}.%`, '%', '__proto__', 'j:{}']
+    const forged = [
+      '',
+      'x',
+      's:',
+      's:.',
+      `s:${id}`,
+      `s:${id}.`,
+      `s:${id}.AAAA`,
+      `${genuine}x`,
+      genuine.slice(0, -4),
+      `s%3A${id}.%`,
+      '%',
+      '__proto__',
+      'j:{}',
+    ]
     for (const value of forged) {
       for (const path of ['/api/x', '/bff/user']) {
         const response = await fetch(world.origin + path, { headers: { 'x-csrf': '1', cookie: `bff=${value}` } })

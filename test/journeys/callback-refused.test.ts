@@ -26,7 +26,10 @@ describe('a callback that cannot be a login', () => {
     const body = await response.text()
     assert.equal(response.status, status, body)
     assert.match(body, /login_failed/)
-    assert.equal(response.headers.getSetCookie().some((line) => line.startsWith('bff=')), false)
+    assert.equal(
+      response.headers.getSetCookie().some((line) => line.startsWith('bff=')),
+      false,
+    )
     return body
   }
 
@@ -72,7 +75,11 @@ describe('a callback that cannot be a login', () => {
     const browser = world.browser()
     await browser.startLogin()
     const codes = world.provider.counts.code_grant
-    await assertRefused(await browser.request(`/bff/callback?code=x&state=${stateOf(browser)}&iss=https://evil.example`, { headers: asPerson }))
+    await assertRefused(
+      await browser.request(`/bff/callback?code=x&state=${stateOf(browser)}&iss=https://evil.example`, {
+        headers: asPerson,
+      }),
+    )
     await browser.startLogin()
     await assertRefused(await browser.request(`/bff/callback?code=x&state=${stateOf(browser)}`, { headers: asPerson }))
     assert.equal(world.provider.counts.code_grant, codes)

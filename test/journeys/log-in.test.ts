@@ -30,7 +30,8 @@ for (const store of ['redis', 'memory'] as const) {
     })
 
     test('the authorization request carries state, nonce and an S256 challenge, and what may pass', async () => {
-      const asked = '/bff/login?login_hint=al%26ice&ui_locales=de&response_type=token&code_challenge_method=plain&scope=x'
+      const asked =
+        '/bff/login?login_hint=al%26ice&ui_locales=de&response_type=token&code_challenge_method=plain&scope=x'
       const response = await world.browser().get(asked)
       assert.equal(response.status, 302)
       const { origin, searchParams } = new URL(response.headers.get('location') ?? '')

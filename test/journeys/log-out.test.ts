@@ -4,7 +4,8 @@ import type { Browser } from '../support/browser.ts'
 import { createTokenEndpoint } from '../support/token-endpoint.ts'
 import { startWorld } from '../support/world.ts'
 
-const logoutUrlOf = async (browser: Browser): Promise<string> => (await (await browser.api('/bff/user')).json()).logoutUrl
+const logoutUrlOf = async (browser: Browser): Promise<string> =>
+  (await (await browser.api('/bff/user')).json()).logoutUrl
 
 for (const store of ['redis', 'memory'] as const) {
   describe(`logging out, sessions in ${store}`, () => {
@@ -28,10 +29,18 @@ for (const store of ['redis', 'memory'] as const) {
       await using world = await startWorld({ store })
       const browser = world.browser()
       await browser.login()
-      const set = browser.visits.flatMap(({ headers }) => headers.getSetCookie()).find((line) => line.startsWith('bff='))
+      const set = browser.visits
+        .flatMap(({ headers }) => headers.getSetCookie())
+        .find((line) => line.startsWith('bff='))
       const response = await browser.api('/bff/logout', { method: 'POST' })
       const deleted = response.headers.getSetCookie().filter((line) => line.startsWith('bff='))
-      const attributes = (line = '') => new Set(line.split('; ').slice(1).filter((part) => !part.startsWith('Max-Age')))
+      const attributes = (line = '') =>
+        new Set(
+          line
+            .split('; ')
+            .slice(1)
+            .filter((part) => !part.startsWith('Max-Age')),
+        )
       assert.equal(deleted.length, 1)
       assert.match(deleted[0] ?? '', /^bff=; .*Max-Age=0/)
       assert.deepEqual(attributes(deleted[0]), attributes(set))
@@ -45,7 +54,12 @@ for (const store of ['redis', 'memory'] as const) {
       const { redirectTo } = await response.json()
       const { origin, searchParams } = new URL(redirectTo)
       assert.equal(origin, world.provider.issuer)
-      assert.deepEqual([...searchParams.keys()].sort(), ['client_id', 'logout_hint', 'post_logout_redirect_uri', 'state'])
+      assert.deepEqual([...searchParams.keys()].sort(), [
+        'client_id',
+        'logout_hint',
+        'post_logout_redirect_uri',
+        'state',
+      ])
       const back = `/bff/logout/callback?state=${searchParams.get('state')}`
       assert.equal((await browser.get(back)).headers.get('location'), '/bye')
       assert.equal((await browser.get(back)).headers.get('location'), '/', 'its state is taken once')

@@ -26,9 +26,14 @@ test('whoever gets hold of Redis reads no token, no cookie, no session id, no st
 
   const cookies = [...browser.cookies.values()].map(({ value }) => decodeURIComponent(value))
   const ids = cookies.flatMap((cookie) => cookie.replace(/^s:/, '').split('.'))
-  const states = [browser, other].flatMap(({ visits }) => visits.map(({ url }) => new URL(url).searchParams.get('state') ?? ''))
+  const states = [browser, other].flatMap(({ visits }) =>
+    visits.map(({ url }) => new URL(url).searchParams.get('state') ?? ''),
+  )
   const dump = await redis.dump()
-  assert.ok(dump.includes(':session') && dump.includes(':tokens') && dump.includes('login:'), 'the dump has our records')
+  assert.ok(
+    dump.includes(':session') && dump.includes(':tokens') && dump.includes('login:'),
+    'the dump has our records',
+  )
   for (const secret of [...secrets, ...cookies, ...ids, ...states, ...Object.values(world.options.sessionSecret)]) {
     if (secret.length >= 16) assert.equal(dump.includes(secret), false, `${secret.slice(0, 6)}... is readable`)
   }

@@ -25,7 +25,10 @@ async function recovered(browser: Browser, path: string): Promise<Response> {
 }
 
 describe('an outage of the store', { concurrency: 2 }, () => {
-  const outages: Record<string, { begin: (redis: OwnRedis) => Promise<void>; end: (redis: OwnRedis) => Promise<void> }> = {
+  const outages: Record<
+    string,
+    { begin: (redis: OwnRedis) => Promise<void>; end: (redis: OwnRedis) => Promise<void> }
+  > = {
     frozen: { begin: (redis) => redis.pause(), end: (redis) => redis.resume() },
     killed: { begin: (redis) => redis.kill(), end: (redis) => redis.restart() },
   }
@@ -39,7 +42,8 @@ describe('an outage of the store', { concurrency: 2 }, () => {
       for (let round = 0; round < 2; round++) {
         await begin(redis)
         const began = performance.now()
-        for (const path of ['/bff/user', '/api/x', '/bff/login']) await assertUnavailable(await browser.api(path), 'store_unreachable')
+        for (const path of ['/bff/user', '/api/x', '/bff/login'])
+          await assertUnavailable(await browser.api(path), 'store_unreachable')
         await assertUnavailable(await browser.api('/bff/logout', { method: 'POST' }), 'store_unreachable')
         assert.ok(performance.now() - began < 3_000, 'each within its deadline')
         await end(redis)

@@ -11,8 +11,6 @@ const accessTokenSeconds = 1
 /** Waits until an access token issued just now is over: the one thing here that only time brings about. */
 const untilOver = () => pause(accessTokenSeconds * 1000 + 50)
 
-
-
 const times = <T>(n: number, make: (i: number) => T): T[] => Array.from({ length: n }, (_, i) => make(i))
 
 const call = async (browser: Browser, n: number): Promise<Set<number>> =>
@@ -165,8 +163,8 @@ test('two nodes refresh once between them', async () => {
   assert.ok(second)
   for (let rotation = 1; rotation <= 3; rotation++) {
     await untilOver()
-    const urls = times(100, (i) => (i % 2 === 0 ? '/api/x' : `${second.relay.origin}/api/x`))
-    const answers = await Promise.all(urls.map(async (url) => (await browser.api(url)).status))
+    const urls: string[] = times(100, (i) => (i % 2 === 0 ? '/api/x' : `${second.relay.origin}/api/x`))
+    const answers: number[] = await Promise.all(urls.map(async (url) => (await browser.api(url)).status))
     assert.deepEqual(new Set(answers), new Set([200]))
     assert.equal(world.provider.counts.refresh, rotation)
   }

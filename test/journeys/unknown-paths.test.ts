@@ -79,7 +79,11 @@ describe('a path', () => {
   }
 
   test('an endpoint asked by another method is 405', async () => {
-    for (const [method, path] of [['POST', '/bff/login'], ['DELETE', '/bff/user'], ['PUT', '/bff/logout']] as const) {
+    for (const [method, path] of [
+      ['POST', '/bff/login'],
+      ['DELETE', '/bff/user'],
+      ['PUT', '/bff/logout'],
+    ] as const) {
       const answer = await get(path, { 'x-csrf': '1' }, method)
       assert.equal(answer.status, 405)
       assert.equal(JSON.parse(answer.body).code, 'method_not_allowed')
