@@ -9,7 +9,7 @@ import { BffError, type ProblemName } from './errors.ts'
 import { createErrorAnswer } from './http/error-answer.ts'
 import { foldPath } from './http/request-target.ts'
 import { createSecurityHeaders } from './http/security-headers.ts'
-import { type BffOptions, parseOptions } from './options.ts'
+import { type BffOptions, type Options, parseOptions } from './options.ts'
 import { pageStyleHash } from './pages/error-page.ts'
 import { createForwarder } from './proxy/forward.ts'
 import { createProxy } from './proxy/proxy.ts'
@@ -23,7 +23,8 @@ import { createSessions } from './session/sessions.ts'
 import { createSpa } from './spa/spa.ts'
 import { createMemoryStore } from './storage/memory-store.ts'
 import { createRedisStore } from './storage/redis-store.ts'
-import { createSay } from './telemetry/events.ts'
+import type { Store } from './storage/store.ts'
+import { createSay, type Say } from './telemetry/events.ts'
 import { createLog } from './telemetry/log.ts'
 import { createSeal } from './tokens/seal.ts'
 import { createTokens } from './tokens/tokens.ts'
@@ -47,17 +48,15 @@ export interface Bff {
  * Builds every part once. Nothing is awaited: the store connects and the provider is discovered in the background,
  * and until then the requests that need them are answered with 503.
  * @param options see `BffOptions`; the same names as in the config file
- * @param parts `log`: a pino logger to use in place of one to standard output
+ * @param parts `log`: a pino logger in place of one to standard output; `store`: a store in place of the configured one
  * @throws ConfigurationError naming every problem at once
  */
-export function createBff(options: BffOptions, parts: { log?: Logger } = {}): Bff {
+export function createBff(options: BffOptions, parts: { log?: Logger; store?: Store } = {}): Bff {
   const checked = parseOptions(options, { production: inProduction() })
-  const { publicUrl, basePath, redisUrl, redisPrefix, timing } = checked
+  const { publicUrl, basePath, timing } = checked
   const say = createSay(parts.log ?? createLog())
 
-  const inMemory = checked.store === 'memory' || redisUrl === undefined
-  if (inMemory) say('memory_store', { consequence: 'sessions are lost on restart and not shared between processes' })
-  const store = inMemory ? createMemoryStore() : createRedisStore(redisUrl, redisPrefix, timing, say)
+  const store = parts.store ?? openStore(checked, say)
   const seal = createSeal(checked.sessionSecret)
   const provider = createProvider(checked, say)
   const tokens = createTokens(checked, store, seal, provider, say)
@@ -138,6 +137,12 @@ export function createBff(options: BffOptions, parts: { log?: Logger } = {}): Bf
       say('stopped')
     },
   }
+}
+
+function openStore({ store, redisUrl, redisPrefix, timing }: Options, say: Say): Store {
+  if (store === 'redis' && redisUrl !== undefined) return createRedisStore(redisUrl, redisPrefix, timing, say)
+  say('memory_store', { consequence: 'sessions are lost on restart and not shared between processes' })
+  return createMemoryStore()
 }
 
 async function listening(server: Server, port: number, host: string): Promise<void> {
