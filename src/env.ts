@@ -17,7 +17,7 @@ const readers: Readonly<Record<string, (text: string) => unknown>> = {
 }
 
 /** Options that may be kept in a file of their own, named by `<variable>_FILE`. */
-const secrets = new Set(['clientSecret', 'sessionSecret', 'redisUrl'])
+export const secretOptions: ReadonlySet<string> = new Set(['clientSecret', 'sessionSecret', 'redisUrl'])
 
 /** `BFF_PUBLIC_URL` for `publicUrl`. */
 export function variableOf(option: string): string {
@@ -42,8 +42,8 @@ export function readConfiguration(file: string | undefined): Record<string, unkn
   for (const { name } of optionDocs) {
     const variable = variableOf(name)
     known.add(variable)
-    if (secrets.has(name)) known.add(`${variable}_FILE`)
-    const text = secrets.has(name) ? secretText(variable, environment, found) : environment[variable]
+    if (secretOptions.has(name)) known.add(`${variable}_FILE`)
+    const text = secretOptions.has(name) ? secretText(variable, environment, found) : environment[variable]
     if (text === undefined || text === '') continue
     try {
       options[name] = (readers[name] ?? String)(text)
@@ -62,7 +62,7 @@ export function readConfiguration(file: string | undefined): Record<string, unkn
 /** The lines of `--help` about configuration. */
 export function variablesHelp(): string {
   const rows = optionDocs.map(({ name, sentence, required, default: fallback }) => {
-    const file = secrets.has(name) ? '[_FILE]' : ''
+    const file = secretOptions.has(name) ? '[_FILE]' : ''
     return [variableOf(name) + file, sentence, required ? 'required' : describeDefault(fallback)] as const
   })
   rows.push(['BFF_CONFIG', 'path of a YAML or JSON file with the same options in camelCase', ''])
