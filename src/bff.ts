@@ -72,7 +72,7 @@ export function createBff(options: BffOptions, parts: { log?: Logger; store?: St
   const endpointParts = { options: checked, jar, cookie, pending, sessions, logout }
   const endpoints = createEndpoints(endpointParts, headers.endpoints, answer)
   const forwarder = createForwarder(timing)
-  const proxy = createProxy(checked, forwarder, cookie.ref, tokens.accessToken)
+  const proxy = createProxy(checked, forwarder, cookie.ref, tokens)
   const targetOf = createTargets(checked.routes)
   const spa = checked.spa === undefined ? null : createSpa(resolve(checked.spa), headers.spa, answer)
   const ownPaths = [basePath, ...checked.routes.map((route) => route.path)].map((path) => path.toLowerCase())

@@ -1,22 +1,34 @@
 import type { IncomingMessage, ServerResponse } from 'node:http'
-import { type Dispatcher, errors, Pool } from 'undici'
-import { BffError } from '../errors.ts'
+import { type Dispatcher, Pool } from 'undici'
+import type { BffError } from '../errors.ts'
 import type { Timing } from '../timing.ts'
-import { responseHeaders } from './headers.ts'
+import { createPassBack } from './pass-back.ts'
+
+/** What an upstream is asked, beside what the client's request says itself. */
+export interface Forwarded {
+  origin: string
+  path: string
+  headers: string[]
+  /**
+   * Asked when the upstream has refused the access token as invalid: other headers to try once more with, or `null`
+   * to let the refusal stand. Never asked twice.
+   */
+  whenRefused: () => Promise<string[] | null>
+}
 
 /** Streams one request to an upstream and its response back. */
 export interface Forwarder {
   /**
    * Resolves when the response has been passed on, or its client has left.
-   * @throws BffError `upstream_unreachable`, `upstream_timeout`, when nothing has been sent to the client yet
+   * @throws BffError `upstream_unreachable`, `upstream_timeout`, or what `whenRefused` threw, when nothing has been sent
+   *   to the client yet
    */
-  forward(
-    request: IncomingMessage,
-    response: ServerResponse,
-    to: { origin: string; path: string; headers: string[] },
-  ): Promise<void>
+  forward(request: IncomingMessage, response: ServerResponse, forwarded: Forwarded): Promise<void>
   close(): Promise<void>
 }
+
+/** May be sent twice (RFC 9110, section 9.2.2); only without a body, which is not kept. */
+const idempotent = new Set(['GET', 'HEAD', 'OPTIONS', 'PUT', 'DELETE'])
 
 export function createForwarder(timing: Timing): Forwarder {
   const pools = new Map<string, Pool>()
@@ -36,66 +48,23 @@ export function createForwarder(timing: Timing): Forwarder {
   }
 
   return {
-    forward: (request, response, { origin, path, headers }) =>
-      new Promise((resolve, reject) => {
-        const method = request.method as Dispatcher.HttpMethod // Node's parser accepts no other tokens
-        const hasBody =
-          request.headers['transfer-encoding'] !== undefined || Number(request.headers['content-length']) > 0
-        const dispatched: Dispatcher.DispatchOptions = { path, method, headers, body: hasBody ? request : null }
-        poolOf(origin).dispatch(dispatched, passBack(request, response, resolve, reject))
-      }),
+    forward(request, response, { origin, path, headers, whenRefused }) {
+      const pool = poolOf(origin)
+      const method = request.method as Dispatcher.HttpMethod // Node's parser accepts no other tokens
+      const { 'transfer-encoding': chunked, 'content-length': length } = request.headers
+      const body = chunked !== undefined || Number(length) > 0 ? request : null
+
+      return new Promise<void>((resolve, reject: (error: BffError) => void) => {
+        const ends = { resolve, reject }
+        const again = (fresh: string[]) => {
+          pool.dispatch({ path, method, headers: fresh, body }, createPassBack(request, response, ends, null))
+        }
+        const refusal = { ask: whenRefused, again: body === null && idempotent.has(method) ? again : null }
+        pool.dispatch({ path, method, headers, body }, createPassBack(request, response, ends, refusal))
+      })
+    },
     async close() {
       await Promise.all([...pools.values()].map((pool) => pool.destroy()))
     },
   }
-}
-
-/** Passes an upstream's response on as it comes, at the pace of the client. */
-function passBack(
-  request: IncomingMessage,
-  response: ServerResponse,
-  done: () => void,
-  fail: (error: BffError) => void,
-): Dispatcher.DispatchHandler {
-  let upstream: Dispatcher.DispatchController | undefined
-  const left = () => {
-    if (!response.writableFinished) upstream?.abort(new Error('the client has left'))
-  }
-
-  return {
-    onRequestStart(controller) {
-      upstream = controller
-      if (response.destroyed) left()
-      else response.once('close', left)
-    },
-    onResponseStart(_controller, status, headers) {
-      if (status < 200) return
-      response.writeHead(status, responseHeaders(headers))
-      // These have no body whatever their headers say; waiting for one would only find fault with it.
-      if (request.method === 'HEAD' || status === 204 || status === 304) response.end()
-    },
-    onResponseData(controller, chunk) {
-      if (response.writableEnded || response.write(chunk)) return
-      controller.pause()
-      response.once('drain', () => controller.resume())
-    },
-    onResponseEnd() {
-      response.end()
-      done()
-    },
-    onResponseError(_controller, error) {
-      // Half a response must look like half a response.
-      if (!response.headersSent && !response.destroyed) return fail(problemOf(error))
-      if (!response.writableEnded) response.destroy()
-      done()
-    },
-  }
-}
-
-function problemOf(error: Error): BffError {
-  const late =
-    error instanceof errors.HeadersTimeoutError ||
-    error instanceof errors.BodyTimeoutError ||
-    error instanceof errors.ConnectTimeoutError
-  return new BffError(late ? 'upstream_timeout' : 'upstream_unreachable', { cause: error })
 }

@@ -2,6 +2,7 @@ import type { IncomingMessage, ServerResponse } from 'node:http'
 import { BffError } from '../errors.ts'
 import { demandAntiForgery } from '../http/anti-forgery.ts'
 import type { Options } from '../options.ts'
+import type { Tokens } from '../tokens/tokens.ts'
 import type { Forwarder } from './forward.ts'
 import { requestHeaders } from './headers.ts'
 import { type Target, upstreamPath } from './target.ts'
@@ -11,13 +12,13 @@ export type Proxy = (request: IncomingMessage, response: ServerResponse, target:
 
 /**
  * @param refOf the session a request's cookie names, `null` for none
- * @param accessToken a token for that session; throws what stops the request
+ * @param tokens what that session may spend; throws what stops the request
  */
 export function createProxy(
   { publicUrl }: Options,
   forwarder: Forwarder,
   refOf: (request: IncomingMessage) => string | null,
-  accessToken: (ref: string) => Promise<string>,
+  tokens: Pick<Tokens, 'spendable' | 'insteadOf'>,
 ): Proxy {
   const { protocol, host } = new URL(publicUrl)
   const facts = { proto: protocol.slice(0, -1), host }
@@ -30,8 +31,16 @@ export function createProxy(
     demandAntiForgery(request, target.route.antiForgery, publicUrl)
     const ref = refOf(request)
     if (ref === null) throw new BffError('no_session')
-    const headers = requestHeaders(request, await accessToken(ref), facts)
+    const spent = await tokens.spendable(ref)
     if (response.destroyed) return // left while we waited
-    await forwarder.forward(request, response, { origin: target.origin, path, headers })
+    await forwarder.forward(request, response, {
+      origin: target.origin,
+      path,
+      headers: requestHeaders(request, spent.accessToken, facts),
+      async whenRefused() {
+        const fresh = await tokens.insteadOf(ref, spent)
+        return fresh === null ? null : requestHeaders(request, fresh.accessToken, facts)
+      },
+    })
   }
 }

@@ -14,8 +14,9 @@ import type { PendingLogins } from './pending-login.ts'
 export interface SessionFacts {
   subject: string
   claims: UserBody['claims']
-  /** Store time in ms. */
+  /** Store times in ms: when it began, and when it ends however much it is used. */
   beganAt: number
+  endsAt: number
 }
 
 export type Cookies = ReadonlyMap<string, readonly string[]>
@@ -67,7 +68,7 @@ export function createSessions(
     let userinfo: Readonly<Record<string, unknown>> = {}
     if (missing.length > 0) {
       try {
-        userinfo = await userinfoClaims(provider, await tokens.accessToken(ref), idToken.sub)
+        userinfo = await userinfoClaims(provider, (await tokens.spendable(ref)).accessToken, idToken.sub)
       } catch (error) {
         say('userinfo_failed', { ref }, error)
       }
@@ -98,10 +99,10 @@ export function createSessions(
         returnUrl,
         previousRef,
         async begin(ref) {
-          await tokens.begin(ref, confirmed)
+          const { beganAt, endsAt } = await tokens.begin(ref, confirmed)
           const claims = await collectClaims(ref, confirmed.claims)
           say('login_succeeded', { ref })
-          return { subject: confirmed.claims.sub, claims, beganAt: store.now() }
+          return { subject: confirmed.claims.sub, claims, beganAt, endsAt }
         },
       }
     },
@@ -112,7 +113,14 @@ export function createSessions(
 
     async describe(ref, facts, slide) {
       const remaining = await tokens.remaining(ref, slide)
-      if (remaining === null) return null
+      if (remaining.is === 'gone') {
+        // Ran out by itself, and nobody has said so yet: the record that still told of it goes as well.
+        if (remaining.reason === 'expired') {
+          say('session_ended', { ref, reason: store.now() < facts.endsAt ? 'idle' : 'absolute' })
+          await store.sessions.del([ref])
+        }
+        return null
+      }
       const seconds = (ms: number) => Math.max(Math.floor(ms / 1000), 0)
       return {
         claims: facts.claims,

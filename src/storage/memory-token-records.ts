@@ -43,13 +43,13 @@ export function createMemoryTokenRecords(
     },
     async remaining(ref, idleMs = 0) {
       const record = records.get(ref)
-      if (record === undefined) return null
+      if (record === undefined) return gone(ref)
       const absoluteMs = record.endsAt - now()
       if (idleMs > 0) {
         record.extendedAt = now()
         records.expire(ref, Math.min(idleMs, absoluteMs))
       }
-      return { idleMs: records.left(ref), absoluteMs }
+      return { is: 'remaining', idleMs: records.left(ref), absoluteMs }
     },
     async acquire(ref, flight) {
       const record = records.get(ref)

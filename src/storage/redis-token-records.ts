@@ -28,8 +28,9 @@ export function createRedisTokenRecords(connection: Connection, keys: Keys, timi
       return is === 'begun' ? 'begun' : 'exists'
     },
     async remaining(ref, idleMs = 0) {
-      const [is, idle, absolute] = await run('remaining', ref, [idleMs])
-      return is === 'remaining' ? { idleMs: Number(idle), absoluteMs: Number(absolute) } : null
+      const reply = await run('remaining', ref, [idleMs])
+      const [is, idle, absolute] = reply
+      return is === 'remaining' ? { is, idleMs: Number(idle), absoluteMs: Number(absolute) } : gone(reply)
     },
     async acquire(ref, { id, epoch, version, doubt, open, leaseMs }): Promise<Acquired> {
       const args = [id, epoch, version, doubt?.attempt ?? '', doubt?.beat ?? 0, open ? 1 : 0, leaseMs]

@@ -94,10 +94,7 @@ export type Ended =
   | { is: 'none' }
   | { is: 'notMine' }
 
-export interface Remaining {
-  idleMs: number
-  absoluteMs: number
-}
+export type Remaining = Gone | { is: 'remaining'; idleMs: number; absoluteMs: number }
 
 export type Change =
   | { is: 'stored'; ref: string }
@@ -113,8 +110,8 @@ export interface TokenRecords {
     ref: string,
     first: { epoch: string; set: string; idleMs: number; absoluteMs: number },
   ): Promise<'begun' | 'exists'>
-  /** What is left of the session; with `idleMs` the idle limit is first pushed out to it (never past the absolute one). */
-  remaining(ref: string, idleMs?: number): Promise<Remaining | null>
+  /** What is left of the session, or why it is gone; with `idleMs` the idle limit is first pushed out to it (never past the absolute one). */
+  remaining(ref: string, idleMs?: number): Promise<Remaining>
   acquire(
     ref: string,
     flight: Fence & { id: string; doubt: Doubt | null; open: boolean; leaseMs: number },

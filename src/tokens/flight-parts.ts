@@ -18,20 +18,33 @@ export interface FlightParts {
   say: Say
 }
 
-/** One acquire cycle of one flight: late commands of an earlier cycle match nothing. */
-export interface FlightOf extends Fence {
+/** One node's refresh of one session, as those see it who wait for it. */
+export interface Flight {
+  readonly ref: string
+  /** `rejected`: an upstream refused an access token that should have been good. */
+  readonly cause: 'age' | 'rejected'
+  /** Monotonic time in ms. */
+  readonly began: number
+  /** Requests that came along after the one that began it. */
+  joined: number
+  /** A result in hand that the store has not confirmed yet. */
+  held: Held | undefined
+  landed: Promise<Landed>
+}
+
+/** One try of a flight at the lease, under an id of its own: late commands of an earlier one match nothing. */
+export interface Cycle extends Fence {
   ref: string
   id: string
 }
 
-/** A result in hand that the store has not confirmed yet. */
-export interface Held extends FlightOf {
+export interface Held extends Cycle {
   tokens: TokenSet
 }
 
 /** How a flight ended, for everybody who waited for it. */
 export type Landed =
-  | { is: 'tokens'; tokens: TokenSet }
+  | ({ is: 'tokens'; tokens: TokenSet } & Fence)
   | { is: 'gone'; reason: GoneReason }
   /** Not now; try again after so many milliseconds. */
   | { is: 'later'; afterMs: number }

@@ -1,7 +1,7 @@
 import { randomBytes } from 'node:crypto'
 import type { Doubt, Fence, TokenRecord } from '../storage/store.ts'
 import type { ChangeWatch } from './changes.ts'
-import type { FlightParts, Held, Landed } from './flight-parts.ts'
+import type { Flight, FlightParts, Landed } from './flight-parts.ts'
 import { present } from './presentation.ts'
 import { untilDefinite } from './repeat.ts'
 import { TokenSet } from './token-set.ts'
@@ -14,25 +14,20 @@ const recheckMs = 500
  * @param seen the record whose tokens were found wanting
  * @throws BffError `store_unreachable`
  */
-export async function fly(
-  parts: FlightParts,
-  ref: string,
-  seen: TokenRecord,
-  watch: ChangeWatch,
-  hold: (held: Held) => void,
-): Promise<Landed> {
+export async function fly(parts: FlightParts, flight: Flight, seen: TokenRecord, watch: ChangeWatch): Promise<Landed> {
   const { store, options, health, seal } = parts
   const { timing } = options
   let { epoch, version }: Fence = seen
   let inDoubt = seen.attempt === '-'
+  const { ref } = flight
   let doubt: Doubt | null = null
   const later = (afterMs: number): Landed => ({ is: 'later', afterMs: Math.max(afterMs, timing.decline) })
 
   /** Takes another's result, or notes that it is over as well. */
   function use(record: TokenRecord): Landed | null {
     const tokens = TokenSet.open(seal, ref, record.set)
-    if (tokens !== null && tokens.left(store.now()) > 0) return { is: 'tokens', tokens }
     ;({ epoch, version } = record)
+    if (tokens !== null && tokens.left(store.now()) > 0) return { is: 'tokens', tokens, epoch, version }
     inDoubt = record.attempt === '-'
     return null
   }
@@ -68,7 +63,7 @@ export async function fly(
         if (!(await watch.next(timing.grace))) doubt = acquired.doubt
         continue
       case 'acquired': {
-        const presented = await present(parts, cycle, acquired.record, hold)
+        const presented = await present(parts, flight, cycle, acquired.record)
         if (presented.is !== 'overtaken') return presented
         const landed = presented.record === null ? null : use(presented.record)
         if (landed !== null) return landed

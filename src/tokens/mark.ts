@@ -1,7 +1,7 @@
 import { BffError } from '../errors.ts'
 import type { Marked, Store } from '../storage/store.ts'
 import type { Timing } from '../timing.ts'
-import type { FlightOf } from './flight-parts.ts'
+import type { Cycle } from './flight-parts.ts'
 import { untilDefinite } from './repeat.ts'
 
 /** The durable note that a refresh token is about to be presented, and its renewal, which renews the lease as well. */
@@ -17,8 +17,8 @@ export interface Mark {
   stop(): void
 }
 
-export function createMark(store: Store, timing: Timing, flight: FlightOf, previous: string | null): Mark {
-  const { ref, id, epoch, version } = flight
+export function createMark(store: Store, timing: Timing, cycle: Cycle, previous: string | null): Mark {
+  const { ref, id, epoch, version } = cycle
   let confirmedAt = Number.NEGATIVE_INFINITY // when the confirmed command was given, not when it was answered
   let presentation = 0
   let stopped = false

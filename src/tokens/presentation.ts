@@ -1,6 +1,6 @@
 import { presentRefreshToken, type RefreshAnswer } from '../relying-party/refresh-grant.ts'
 import type { EndReason, Gone, GoneReason, TokenRecord } from '../storage/store.ts'
-import type { FlightOf, FlightParts, Held, Overtaken, Presented } from './flight-parts.ts'
+import type { Cycle, Flight, FlightParts, Overtaken, Presented } from './flight-parts.ts'
 import { createMark, type Mark } from './mark.ts'
 import { untilDefinite } from './repeat.ts'
 import { TokenSet } from './token-set.ts'
@@ -14,25 +14,24 @@ const longestDeclineFactor = 30
 /**
  * The flight that holds the lease: mark, ask, store (`docs/refresh-protocol.md`, "Flight that holds the lease").
  * @param record as acquire returned it
- * @param hold told of a result before the store has it
  * @throws BffError `store_unreachable`
  */
 export async function present(
   parts: FlightParts,
-  flight: FlightOf,
+  flight: Flight,
+  cycle: Cycle,
   record: TokenRecord,
-  hold: (held: Held) => void,
 ): Promise<Presented> {
   const { store, options, say, seal } = parts
   const { ref } = flight
+  const waitedMs = Math.round(performance.now() - flight.began)
   const tokens = TokenSet.open(seal, ref, record.set)
   if (tokens === null || tokens.refreshToken === null) return { is: 'gone', reason: 'key_removed' }
 
-  const started = performance.now()
-  const mark = createMark(store, options.timing, flight, record.attempt)
+  const mark = createMark(store, options.timing, cycle, record.attempt)
   const release = (left: number, declined: number, backoffMs: number) =>
     untilDefinite(
-      () => store.tokens.release(ref, { ...flight, left, declined, backoffMs }),
+      () => store.tokens.release(ref, { ...cycle, left, declined, backoffMs }),
       options.timing.storeBudget,
       options.timing.retry,
     ).catch(() => undefined) // failing that the lease lapses
@@ -49,15 +48,24 @@ export async function present(
       say('refresh', {
         ref,
         outcome: is,
-        version: flight.version,
+        cause: flight.cause,
+        version: cycle.version,
         presentation,
-        ms: Math.round(performance.now() - started),
+        joined: flight.joined,
+        waitedMs,
+        ms: Math.round(performance.now() - flight.began),
         ...(is === 'declined' ? { status: answer.status } : {}),
       })
       if (is === 'issued') {
         const at = store.now()
-        const fresh = tokens.refreshed(answer.tokens, at, options.defaultTokenSeconds * 1000)
-        return await keep(parts, flight, presentation, fresh, hold)
+        const fresh = tokens.refreshed(
+          answer.tokens,
+          at,
+          options.defaultTokenSeconds * 1000,
+          flight.cause === 'rejected',
+        )
+        flight.held = { ...cycle, tokens: fresh }
+        return await keep(parts, cycle, presentation, fresh)
       }
       if (is === 'silent') {
         if (presentation === 1) {
@@ -68,11 +76,11 @@ export async function present(
         await release(presentation, record.declined, backoffMs)
         return { is: 'later', afterMs: backoffMs }
       }
-      if (is === 'refused') return await end(parts, flight, presentation === 1 ? 'refused' : 'rotation_lost')
+      if (is === 'refused') return await end(parts, cycle, presentation === 1 ? 'refused' : 'rotation_lost')
       if (is === 'subject_changed') {
         say('subject_changed', { ref })
         if (answer.tokens.refreshToken !== null) parts.revoker.revoke(ref, answer.tokens.refreshToken)
-        return await end(parts, flight, 'subject_changed')
+        return await end(parts, cycle, 'subject_changed')
       }
       // Declined or unsent: the token was not used up.
       const { decline } = options.timing
@@ -117,23 +125,21 @@ async function ask(
 /** Makes a result durable. Nothing is awaited between the provider's answer and the first try. */
 async function keep(
   { store, seal, options, revoker, say }: FlightParts,
-  flight: FlightOf,
+  cycle: Cycle,
   presentation: number,
   tokens: TokenSet,
-  hold: (held: Held) => void,
 ): Promise<Presented> {
-  const { ref } = flight
-  hold({ ...flight, tokens })
-  const write = { ...flight, unanswered: presentation, set: tokens.seal(seal, ref) }
+  const { ref } = cycle
+  const write = { ...cycle, unanswered: presentation, set: tokens.seal(seal, ref) }
   const replaced = await untilDefinite(
     () => store.tokens.replace(ref, write),
     options.timing.persist,
     options.timing.retry,
   ).catch((error: unknown) => {
-    say('rotation_lost', { ref, version: flight.version })
+    say('rotation_lost', { ref, version: cycle.version })
     throw error
   })
-  if (replaced.is === 'stored') return { is: 'tokens', tokens }
+  if (replaced.is === 'stored') return { is: 'tokens', tokens, epoch: cycle.epoch, version: cycle.version + 1 }
   // A newer one stands there, of the same family: revoking ours would kill it.
   if (replaced.is === 'stale') return { is: 'overtaken', record: replaced.record }
   if (revokeAfter.has(replaced.reason) && tokens.refreshToken !== null) revoker.revoke(ref, tokens.refreshToken)
@@ -141,11 +147,11 @@ async function keep(
 }
 
 /** The provider has ended it. The fence keeps an overtaken flight from ending what its successor holds. */
-async function end({ store, options, say }: FlightParts, flight: FlightOf, reason: EndReason): Promise<Presented> {
+async function end({ store, options, say }: FlightParts, cycle: Cycle, reason: EndReason): Promise<Presented> {
   const { storeBudget, retry } = options.timing
-  const ended = await untilDefinite(() => store.tokens.end(flight.ref, reason, flight), storeBudget, retry)
+  const ended = await untilDefinite(() => store.tokens.end(cycle.ref, reason, cycle), storeBudget, retry)
   if (ended.is === 'notMine') return { is: 'overtaken', record: null }
-  say('session_ended', { ref: flight.ref, reason })
+  say('session_ended', { ref: cycle.ref, reason })
   return { is: 'gone', reason }
 }
 

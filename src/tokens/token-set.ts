@@ -14,6 +14,8 @@ interface Fields {
   /** Whose tokens these are, by the first ID token. */
   readonly issuer: string
   readonly subject: string
+  /** Whether an upstream's refusal, and not age, brought this set about: refused again, it is not refreshed again. */
+  readonly afterRejection: boolean
 }
 
 /** A session's tokens. Prints itself redacted: only what reads a field on purpose sees a token. */
@@ -40,6 +42,10 @@ export class TokenSet {
     return this.#fields.subject
   }
 
+  get afterRejection() {
+    return this.#fields.afterRejection
+  }
+
   /** Milliseconds of life left at a store time; 0 or less when it is over. */
   left(at: number): number {
     return this.#fields.accessToken === '' ? 0 : this.#fields.expiresAt - at
@@ -51,14 +57,12 @@ export class TokenSet {
   }
 
   /** This set with what a refresh brought; what it did not bring stays. */
-  refreshed(issued: IssuedTokens, at: number, defaultLifeMs: number): TokenSet {
-    const { issuer, subject, refreshToken, idToken } = this.#fields
-    return TokenSet.issued(
-      { ...issued, refreshToken: issued.refreshToken ?? refreshToken, idToken: issued.idToken ?? idToken },
-      at,
-      defaultLifeMs,
-      { issuer, subject },
-    )
+  refreshed(issued: IssuedTokens, at: number, defaultLifeMs: number, afterRejection: boolean): TokenSet {
+    const { issuer, subject } = this.#fields
+    const refreshToken = issued.refreshToken ?? this.#fields.refreshToken
+    const idToken = issued.idToken ?? this.#fields.idToken
+    const whose = { issuer, subject, afterRejection }
+    return TokenSet.issued({ ...issued, refreshToken, idToken }, at, defaultLifeMs, whose)
   }
 
   /** @param at store time in ms at which the answer was received: a JWT's own `exp` is another machine's clock */
@@ -66,7 +70,7 @@ export class TokenSet {
     { accessToken, expiresIn, refreshToken, idToken }: IssuedTokens,
     at: number,
     defaultLifeMs: number,
-    whose: { issuer: string; subject: string },
+    whose: Pick<Fields, 'issuer' | 'subject' | 'afterRejection'>,
   ): TokenSet {
     const life = expiresIn === null ? defaultLifeMs : expiresIn * 1000
     return new TokenSet({ accessToken: accessToken ?? '', expiresAt: at + life, life, refreshToken, idToken, ...whose })

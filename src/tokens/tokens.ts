@@ -3,28 +3,43 @@ import { BffError } from '../errors.ts'
 import type { Options } from '../options.ts'
 import type { Login } from '../relying-party/authorization-code.ts'
 import type { Provider } from '../relying-party/provider.ts'
-import type { EndReason, Remaining, Store, TokenRecord } from '../storage/store.ts'
+import type { EndReason, Fence, GoneReason, Remaining, Store, TokenRecord } from '../storage/store.ts'
 import type { Say } from '../telemetry/events.ts'
-import { watchChanges } from './changes.ts'
-import { fly } from './flight.ts'
-import type { FlightParts, Held, Landed } from './flight-parts.ts'
+import type { Held, Landed } from './flight-parts.ts'
+import { createFlights } from './flights.ts'
 import { createProviderHealth } from './provider-health.ts'
 import { untilDefinite } from './repeat.ts'
 import { createRevoker } from './revoker.ts'
 import type { Seal } from './seal.ts'
 import { TokenSet } from './token-set.ts'
 
+/** An access token, and the version of the record it is from. */
+export interface Spendable extends Fence {
+  accessToken: string
+}
+
 /** What a session may spend, and for how long. Sessions are named by `ref`. */
 export interface Tokens {
-  /** Begins a session with what a login brought. @throws BffError `store_unreachable` */
-  begin(ref: string, login: Login): Promise<void>
+  /**
+   * Begins a session with what a login brought.
+   * @returns store times in ms: when it began, and when it ends however much it is used
+   * @throws BffError `store_unreachable`
+   */
+  begin(ref: string, login: Login): Promise<{ beganAt: number; endsAt: number }>
   /**
    * An access token that can be used now, refreshed if need be.
    * @throws BffError `no_session`, `session_ended`, `provider_unreachable`, `store_unreachable`
    */
-  accessToken(ref: string): Promise<string>
-  /** What is left of a session, `null` when it is over; with `slide` its idle limit is pushed out first. */
-  remaining(ref: string, slide: boolean): Promise<Remaining | null>
+  spendable(ref: string): Promise<Spendable>
+  /**
+   * A better token than one that an upstream has just refused as invalid: another's if there is a newer one, else from
+   * one refresh. A token that came about in this way and is refused again is left at that, until it is over.
+   * @returns `null` when there is none to be had
+   * @throws as `spendable`
+   */
+  insteadOf(ref: string, refused: Spendable): Promise<Spendable | null>
+  /** What is left of a session, or why there is none; with `slide` its idle limit is pushed out first. */
+  remaining(ref: string, slide: boolean): Promise<Remaining>
   /**
    * Ends a session; what it could still spend is revoked in the background, where the reason calls for it.
    * @returns what it held, `null` when there was nothing left to end
@@ -34,53 +49,15 @@ export interface Tokens {
   drain(): Promise<void>
 }
 
-interface Flight {
-  landed: Promise<Landed>
-  held: Held | undefined
-}
-
 /** The idle limit is pushed out by requests when this part of it has gone by, so that few of them write. */
 const slideAfterShare = 0.05
 
 export function createTokens(options: Options, store: Store, seal: Seal, provider: Provider, say: Say): Tokens {
   const { timing } = options
   const idleMs = options.idleTimeoutSeconds * 1000
-  const health = createProviderHealth(timing.probe)
   const revoker = createRevoker(provider, store, timing, say)
-  const parts: FlightParts = { store, seal, provider, health, revoker, options, say }
-  const watch = watchChanges(store)
-  const flights = new Map<string, Flight>()
-  store.onChange((change) => {
-    if (change.is === 'reconnected' || (change.is === 'failed' && change.left > 0)) health.silent('learned')
-  })
-
-  /** This node's flight for a session: the one in the air, or a new one, entered before anything is awaited. */
-  function flightFor(ref: string, seen: TokenRecord): Flight {
-    const inTheAir = flights.get(ref)
-    if (inTheAir !== undefined) return inTheAir
-    const changes = watch(ref)
-    const flight: Flight = { held: undefined, landed: Promise.resolve({ is: 'later', afterMs: 0 }) }
-    flights.set(ref, flight)
-    // Whoever waits hears of it too; a flight in the background has nobody else.
-    const report = (error: unknown) => say('refresh_failed', { ref }, error)
-    flight.landed = fly(parts, ref, seen, changes, (held) => (flight.held = held)).finally(() => {
-      flights.delete(ref)
-      changes.close()
-    })
-    flight.landed.catch(report)
-    return flight
-  }
-
-  /** The flight belongs to the session: whoever waits may give up, the flight goes on. */
-  async function wait(flight: Flight): Promise<Landed> {
-    const limit = Promise.withResolvers<Landed>()
-    const timer = setTimeout(() => limit.resolve({ is: 'later', afterMs: timing.decline }), timing.waiter)
-    try {
-      return await Promise.race([flight.landed, limit.promise])
-    } finally {
-      clearTimeout(timer)
-    }
-  }
+  const health = createProviderHealth(timing.probe)
+  const flights = createFlights({ store, seal, provider, health, revoker, options, say })
 
   async function end(ref: string, reason: EndReason): Promise<TokenSet | null> {
     const ended = await untilDefinite(() => store.tokens.end(ref, reason, null), timing.storeBudget, timing.retry)
@@ -92,45 +69,61 @@ export function createTokens(options: Options, store: Store, seal: Seal, provide
     return tokens
   }
 
+  /** The record as it is now. Never remembered: what another node has ended is over here. */
+  async function read(ref: string): Promise<{ record: TokenRecord; tokens: TokenSet }> {
+    const record = await store.tokens.read(ref)
+    if (record === null) throw new BffError('no_session')
+    const tokens = TokenSet.open(seal, ref, record.set)
+    if (tokens !== null) return { record, tokens }
+    await end(ref, 'key_removed')
+    throw new BffError('no_session')
+  }
+
   return {
     async begin(ref, { tokens: issued, claims }) {
       const at = store.now()
-      const whose = { issuer: claims.iss, subject: claims.sub }
+      const whose = { issuer: claims.iss, subject: claims.sub, afterRejection: false }
       const tokens = TokenSet.issued(issued, at, options.defaultTokenSeconds * 1000, whose)
       if (tokens.refreshToken === null) say('no_refresh_token', { ref, scope: options.scope })
-      const absoluteMs = options.absoluteTimeoutSeconds * 1000
+      const longest = options.absoluteTimeoutSeconds * 1000
+      // Without a refresh token nothing can be done once the access token is over.
+      const absoluteMs = tokens.refreshToken === null ? Math.min(longest, Math.ceil(tokens.left(at))) : longest
       const first = {
         epoch: randomBytes(12).toString('base64url'),
         set: tokens.seal(seal, ref),
         idleMs,
-        // Without a refresh token nothing can be done once the access token is over.
-        absoluteMs: tokens.refreshToken === null ? Math.min(absoluteMs, Math.ceil(tokens.left(at))) : absoluteMs,
+        absoluteMs,
       }
-      await store.tokens.begin(ref, first)
+      // The id is new: if something exists, an earlier try of ours was carried out.
+      await untilDefinite(() => store.tokens.begin(ref, first), timing.storeBudget, timing.retry)
+      return { beganAt: at, endsAt: at + absoluteMs }
     },
 
-    async accessToken(ref) {
-      const record = await store.tokens.read(ref)
-      if (record === null) throw new BffError('no_session')
-      const tokens = TokenSet.open(seal, ref, record.set)
-      if (tokens === null) {
-        await end(ref, 'key_removed')
-        throw new BffError('no_session')
-      }
+    async spendable(ref) {
+      const { record, tokens } = await read(ref)
       const now = store.now()
       if (now - record.extendedAt > idleMs * slideAfterShare) {
         store.tokens.remaining(ref, idleMs).catch(() => undefined) // a request never waits for this
       }
       if (tokens.left(now) > 0) {
         const early = tokens.refreshToken !== null && tokens.isInWindow(now, options.refreshBeforeSeconds * 1000)
-        if (early && record.notBefore <= now) flightFor(ref, record)
-        return tokens.accessToken
+        if (early && record.notBefore <= now) flights.join(ref, record, 'age')
+        return { accessToken: tokens.accessToken, epoch: record.epoch, version: record.version }
       }
       if (tokens.refreshToken === null) throw new BffError('no_session')
-      const flight = flightFor(ref, record)
+      const flight = flights.join(ref, record, 'age')
       // What is not yet durable serves only those whose own read proves that the session still lives at that version.
-      if (flight.held !== undefined && isHeldBy(record, flight.held)) return flight.held.tokens.accessToken
-      return spend(await wait(flight))
+      if (flight.held !== undefined && isHeldBy(record, flight.held)) return spend(landingOf(flight.held))
+      return spend(await flights.landing(flight))
+    },
+
+    async insteadOf(ref, refused) {
+      const { record, tokens } = await read(ref)
+      const isStored = record.epoch === refused.epoch && record.version === refused.version
+      if (!isStored) return this.spendable(ref)
+      if (tokens.refreshToken === null || tokens.afterRejection || record.notBefore > store.now()) return null
+      const landed = await flights.landing(flights.join(ref, record, 'rejected'))
+      return landed.is === 'later' ? null : spend(landed)
     },
 
     async remaining(ref, slide) {
@@ -138,7 +131,7 @@ export function createTokens(options: Options, store: Store, seal: Seal, provide
     },
     end,
     async drain() {
-      await Promise.allSettled([...flights.values()].map((flight) => flight.landed))
+      await flights.drain()
       await revoker.drain()
     },
   }
@@ -148,14 +141,23 @@ function isHeldBy(record: TokenRecord, held: Held): boolean {
   return record.epoch === held.epoch && record.version === held.version && record.attempt === held.id
 }
 
-function spend(landed: Landed): string {
-  if (landed.is === 'gone') throw new BffError(isOurs(landed.reason) ? 'session_ended' : 'no_session')
-  const afterMs = landed.is === 'later' ? landed.afterMs : 0
-  if (landed.is === 'tokens' && landed.tokens.accessToken !== '') return landed.tokens.accessToken
-  throw new BffError('provider_unreachable', { retryAfterSeconds: Math.max(Math.ceil(afterMs / 1000), 1) })
+function landingOf({ tokens, epoch, version }: Held): Landed {
+  return { is: 'tokens', tokens, epoch, version: version + 1 }
 }
 
-/** Ended by what the provider said, as opposed to by somebody who logged out. */
-function isOurs(reason: string): boolean {
+function spend(landed: Landed): Spendable {
+  if (landed.is === 'gone') throw new BffError(wasEndedByProvider(landed.reason) ? 'session_ended' : 'no_session')
+  if (landed.is === 'later') throw unavailable(landed.afterMs)
+  const { tokens, epoch, version } = landed
+  if (tokens.accessToken === '') throw unavailable(0)
+  return { accessToken: tokens.accessToken, epoch, version }
+}
+
+function unavailable(afterMs: number): BffError {
+  return new BffError('provider_unreachable', { retryAfterSeconds: Math.max(Math.ceil(afterMs / 1000), 1) })
+}
+
+/** As opposed to by somebody who logged out. */
+function wasEndedByProvider(reason: GoneReason): boolean {
   return reason === 'refused' || reason === 'rotation_lost' || reason === 'subject_changed'
 }

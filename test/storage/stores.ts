@@ -1,5 +1,6 @@
 import { randomBytes } from 'node:crypto'
 import type { TestContext } from 'node:test'
+import { setTimeout as pause } from 'node:timers/promises'
 import { createMemoryStore } from '../../src/storage/memory-store.ts'
 import { createRedisStore } from '../../src/storage/redis-store.ts'
 import type { Store } from '../../src/storage/store.ts'
@@ -20,12 +21,13 @@ export const stores: Record<string, (t: TestContext) => Promise<Store>> = {
 }
 
 async function connected(store: Store): Promise<void> {
+  const until = performance.now() + 5_000
   for (;;) {
-    const ready = await store.ready().then(
-      () => true,
-      () => false,
-    )
-    if (ready) return
-    await new Promise((resolve) => setImmediate(resolve))
+    try {
+      return await store.ready()
+    } catch (error) {
+      if (performance.now() > until) throw error
+      await pause(5)
+    }
   }
 }

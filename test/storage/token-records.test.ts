@@ -288,19 +288,24 @@ for (const [name, open] of Object.entries(stores)) {
       await store.tokens.begin(ref, { epoch: 'e', set: 's', idleMs: minute, absoluteMs: 3 * minute })
       const near = (ms: number | undefined, expected: number) =>
         assert.ok(Math.abs((ms ?? 0) - expected) < 2000, `${ms}`)
-      near((await store.tokens.remaining(ref))?.idleMs, minute)
-      near((await store.tokens.remaining(ref, 2 * minute))?.idleMs, 2 * minute)
-      const capped = await store.tokens.remaining(ref, 9 * minute)
+      const left = async (slide?: number) => {
+        const remaining = await store.tokens.remaining(ref, slide)
+        assert.equal(remaining.is, 'remaining')
+        return remaining.is === 'remaining' ? remaining : undefined
+      }
+      near((await left())?.idleMs, minute)
+      near((await left(2 * minute))?.idleMs, 2 * minute)
+      const capped = await left(9 * minute)
       near(capped?.idleMs, 3 * minute)
       near(capped?.absoluteMs, 3 * minute)
-      assert.equal(await store.tokens.remaining(text(), minute), null)
+      assert.deepEqual(await store.tokens.remaining(text(), minute), { is: 'gone', reason: 'expired' })
     })
 
     claim('a record is over when its idle limit is', async (store) => {
       const ref = text()
       await store.tokens.begin(ref, { epoch: 'e', set: 's', idleMs: 1, absoluteMs: minute })
       await until(async () => (await store.tokens.read(ref)) === null)
-      assert.equal(await store.tokens.remaining(ref, minute), null)
+      assert.deepEqual(await store.tokens.remaining(ref, minute), { is: 'gone', reason: 'expired' })
     })
 
     claim('the channel tells of stores, failures and ends', async (store) => {

@@ -40,7 +40,7 @@ describe('a seal', () => {
 
 describe('a token set', () => {
   const issued = { accessToken: 'the-token', expiresIn: 60, refreshToken: 'the-refresh', idToken: 'the-id' }
-  const tokens = TokenSet.issued(issued, 1_000, 300_000, { issuer: 'i', subject: 's' })
+  const tokens = TokenSet.issued(issued, 1_000, 300_000, { issuer: 'i', subject: 's', afterRejection: false })
 
   test('prints itself redacted, however it is printed', () => {
     for (const text of [
@@ -57,6 +57,7 @@ describe('a token set', () => {
       { accessToken: 'new', expiresIn: null, refreshToken: null, idToken: null },
       2_000,
       300_000,
+      false,
     )
     assert.deepEqual(
       [fresh.accessToken, fresh.refreshToken, fresh.idToken, fresh.left(2_000)],
