@@ -24,6 +24,7 @@ import { createSpa } from './spa/spa.ts'
 import { createMemoryStore } from './storage/memory-store.ts'
 import { createRedisStore } from './storage/redis-store.ts'
 import type { Store } from './storage/store.ts'
+import { type Counts, createCounters } from './telemetry/counters.ts'
 import { createSay, type Say } from './telemetry/events.ts'
 import { createLog } from './telemetry/log.ts'
 import { createSeal } from './tokens/seal.ts'
@@ -38,6 +39,8 @@ export interface Bff {
   handle(request: IncomingMessage, response: ServerResponse): void
   /** The same as Express middleware; what is neither an endpoint nor under a route nor for the SPA is passed on. */
   router(request: IncomingMessage, response: ServerResponse, next: () => void): void
+  /** How often what has happened since the start, `rotation_lost` among it. */
+  readonly counts: Counts
   /** Starts a server on `host` and `port` (and `adminPort`). */
   listen(): Promise<Server>
   /** Stops accepting, waits for requests, refreshes and revocations in flight (at most `timing.drain`), and closes. */
@@ -54,7 +57,8 @@ export interface Bff {
 export function createBff(options: BffOptions, parts: { log?: Logger; store?: Store } = {}): Bff {
   const checked = parseOptions(options, { production: inProduction() })
   const { publicUrl, basePath, timing } = checked
-  const say = createSay(parts.log ?? createLog())
+  const counters = createCounters()
+  const say = createSay(parts.log ?? createLog(), counters)
 
   const store = parts.store ?? openStore(checked, say)
   const seal = createSeal(checked.sessionSecret)
@@ -107,6 +111,7 @@ export function createBff(options: BffOptions, parts: { log?: Logger; store?: St
 
   return {
     handle,
+    counts: counters.counts,
     router(request, response, next) {
       const handler = handlerFor(request)
       if (handler === null) next()
@@ -139,8 +144,10 @@ export function createBff(options: BffOptions, parts: { log?: Logger; store?: St
   }
 }
 
-function openStore({ store, redisUrl, redisPrefix, timing }: Options, say: Say): Store {
-  if (store === 'redis' && redisUrl !== undefined) return createRedisStore(redisUrl, redisPrefix, timing, say)
+function openStore({ store, redisUrl, redisPrefix, redisWaitReplicas, timing }: Options, say: Say): Store {
+  if (store === 'redis' && redisUrl !== undefined) {
+    return createRedisStore({ url: redisUrl, prefix: redisPrefix, waitReplicas: redisWaitReplicas }, timing, say)
+  }
   say('memory_store', { consequence: 'sessions are lost on restart and not shared between processes' })
   return createMemoryStore()
 }

@@ -7,6 +7,7 @@ import { optionDocs } from './options.ts'
 const readers: Readonly<Record<string, (text: string) => unknown>> = {
   port: number,
   adminPort: number,
+  redisWaitReplicas: number,
   authorizationParams: JSON.parse,
   routes: JSON.parse,
   timing: JSON.parse,

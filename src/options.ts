@@ -81,6 +81,12 @@ const shape = {
     .regex(/^[A-Za-z0-9_.:-]+$/, 'may hold letters, digits and _ . : - only')
     .default('bff')
     .describe('first part of every key and channel'),
+  redisWaitReplicas: z
+    .int()
+    .min(0)
+    .max(10)
+    .default(0)
+    .describe('replicas that a rotation and a logout wait for, so that a failover loses neither'),
   routes: z.array(routeSchema).min(1, 'needs at least one route').describe('what is forwarded where, JSON'),
   spa: z.string().min(1).optional().describe('directory of a built SPA'),
   basePath: z

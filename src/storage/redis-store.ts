@@ -8,11 +8,21 @@ import type { Change, Store } from './store.ts'
 /** How often this node asks Redis for its time, in milliseconds. */
 const clockEvery = 60_000
 
+export interface RedisSettings {
+  url: string
+  /** First part of every key and channel. */
+  prefix: string
+  /** Replicas that must have a rotation, a mark or an end before it counts as done; 0 for none. */
+  waitReplicas: number
+}
+
 /** Sessions in Redis (>= 7), shared by every node. The client connects, and reconnects, by itself. */
-export function createRedisStore(url: string, prefix: string, timing: Timing, say: Say): Store {
+export function createRedisStore({ url, prefix, waitReplicas }: RedisSettings, timing: Timing, say: Say): Store {
   const keys = createKeys(prefix)
   const connection = createConnection(url, timing, say)
   const { client, command } = connection
+  // WAIT holds up its connection, and knows of no other's writes: what waits has one of its own.
+  const durable = waitReplicas > 0 ? createConnection(url, timing, say) : connection
 
   // Until Redis has told its time nothing can be read from it either.
   let offset = Date.now() - performance.now()
@@ -57,7 +67,7 @@ export function createRedisStore(url: string, prefix: string, timing: Timing, sa
         return typeof payload === 'string' ? payload : null
       },
     },
-    tokens: createRedisTokenRecords(connection, keys, timing),
+    tokens: createRedisTokenRecords(connection, { connection: durable, waitReplicas }, keys, timing, say),
     onChange(listener) {
       listeners.add(listener)
       return () => listeners.delete(listener)
@@ -70,6 +80,7 @@ export function createRedisStore(url: string, prefix: string, timing: Timing, sa
       clearInterval(clock)
       channel.destroy()
       client.destroy()
+      if (durable !== connection) durable.client.destroy()
     },
   }
 }

@@ -1,6 +1,8 @@
+import type { Say } from '../telemetry/events.ts'
 import type { Timing } from '../timing.ts'
 import type { Keys } from './keys.ts'
 import type { Connection, ScriptReply } from './redis-connection.ts'
+import type { ScriptName } from './scripts.ts'
 import type { Acquired, Change, Ended, EndReason, Gone, Marked, Replaced, TokenRecord, TokenRecords } from './store.ts'
 
 /** The fields of a record in the order in which `prelude.lua` and `read` ask for them. */
@@ -8,14 +10,34 @@ const fields = ['set', 'epoch', 'version', 'attempt', 'n', 'beat', 'declined', '
 
 type Values = readonly (string | number | null | undefined)[]
 
-/** Token records as Redis hashes; what each script does and answers stands in its file. */
-export function createRedisTokenRecords(connection: Connection, keys: Keys, timing: Timing): TokenRecords {
+/**
+ * Token records as Redis hashes; what each script does and answers stands in its file.
+ * @param durable the connection for what a failover must not lose, and how many replicas must have it
+ */
+export function createRedisTokenRecords(
+  connection: Connection,
+  durable: { connection: Connection; waitReplicas: number },
+  keys: Keys,
+  timing: Timing,
+  say: Say,
+): TokenRecords {
   const { client, command } = connection
 
-  async function run(script: Parameters<Connection['run']>[0], ref: string, args: readonly (string | number)[]) {
+  async function run(script: ScriptName, ref: string, args: readonly (string | number)[], on = connection) {
     const touched = [keys.tokens(ref), keys.lease(ref), keys.ended(ref), keys.session(ref)]
-    const reply = await connection.run(script, touched, [keys.changed, ref, ...args])
+    const reply = await on.run(script, touched, [keys.changed, ref, ...args])
     if (reply === null || typeof reply === 'string') throw new TypeError(`${script}: unexpected reply`)
+    return reply
+  }
+
+  /** Too few replicas in time is no failure: Redis has it, and would be alone with it in a failover. */
+  async function runDurably(script: ScriptName, ref: string, args: readonly (string | number)[]) {
+    const { waitReplicas, connection: own } = durable
+    const reply = await run(script, ref, args, own)
+    if (waitReplicas === 0) return reply
+    const wait = ['WAIT', String(waitReplicas), String(Math.floor(timing.store / 2))]
+    const replicas = await own.command(own.client.sendCommand<number>(wait))
+    if (replicas < waitReplicas) say('replicas_late', { ref, script, replicas, waitReplicas })
     return reply
   }
 
@@ -41,15 +63,16 @@ export function createRedisTokenRecords(connection: Connection, keys: Keys, timi
       if (is === 'acquired' || is === 'changed') return { is, record: recordIn(reply) }
       return gone(reply)
     },
-    async mark(ref, { id, epoch, version, previous, unanswered, leaseMs }): Promise<Marked> {
-      const reply = await run('mark', ref, [id, epoch, version, previous ?? '', unanswered, leaseMs])
+    async mark(ref, { id, epoch, version, previous, unanswered, leaseMs, renewal }): Promise<Marked> {
+      const write = renewal ? run : runDurably
+      const reply = await write('mark', ref, [id, epoch, version, previous ?? '', unanswered, leaseMs])
       const [is] = reply
       if (is === 'marked' || is === 'lost') return { is }
       if (is === 'changed') return { is, record: recordIn(reply) }
       return gone(reply)
     },
     async replace(ref, { id, epoch, version, unanswered, set }): Promise<Replaced> {
-      const reply = await run('replace', ref, [id, epoch, version, unanswered, set])
+      const reply = await runDurably('replace', ref, [id, epoch, version, unanswered, set])
       const [is] = reply
       if (is === 'stored') return { is }
       if (is === 'stale') return { is, record: recordIn(reply) }
@@ -60,7 +83,7 @@ export function createRedisTokenRecords(connection: Connection, keys: Keys, timi
     },
     async end(ref, reason, fence): Promise<Ended> {
       const args = [reason, fence?.id ?? '', fence?.epoch ?? '', fence?.version ?? '', timing.ended]
-      const [is, why, set] = await run('end', ref, args)
+      const [is, why, set] = await runDurably('end', ref, args)
       if (is === 'none' || is === 'notMine') return { is }
       return { is: is === 'ended' ? 'ended' : 'already', reason: endReason(why), set: text(set) }
     },

@@ -118,7 +118,7 @@ export interface TokenRecords {
   ): Promise<Acquired>
   mark(
     ref: string,
-    flight: Fence & { id: string; previous: string | null; unanswered: number; leaseMs: number },
+    flight: Fence & { id: string; previous: string | null; unanswered: number; leaseMs: number; renewal: boolean },
   ): Promise<Marked>
   replace(ref: string, flight: Fence & { id: string; unanswered: number; set: string }): Promise<Replaced>
   release(ref: string, flight: Fence & { id: string; left: number; declined: number; backoffMs: number }): Promise<void>

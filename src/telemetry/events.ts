@@ -1,5 +1,6 @@
 import type { Logger } from 'pino'
 import { BffError } from '../errors.ts'
+import type { Counters } from './counters.ts'
 
 /** Everything this program says, and how loudly. Whatever is not here is not said. */
 const events = {
@@ -18,6 +19,7 @@ const events = {
   refresh: 'info',
   refresh_failed: 'warn',
   session_ended: 'info',
+  replicas_late: 'warn',
   rotation_lost: 'error',
   subject_changed: 'error',
   revoked: 'info',
@@ -36,8 +38,9 @@ export type Facts = Readonly<Record<string, string | number | boolean | null | u
 export type Say = (event: EventName, facts?: Facts, error?: unknown) => void
 
 /** @param logger where events go, as structured lines with `event` as message */
-export function createSay(logger: Logger): Say {
+export function createSay(logger: Logger, counters: Counters): Say {
   return (event, facts, error) => {
+    counters.count(event, facts)
     logger[events[event]]({ ...facts, ...(error === undefined ? {} : { error: describe(error) }) }, event)
   }
 }

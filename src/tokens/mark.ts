@@ -24,7 +24,7 @@ export function createMark(store: Store, timing: Timing, cycle: Cycle, previous:
   let stopped = false
   let timer: NodeJS.Timeout | undefined
 
-  async function write(): Promise<Marked> {
+  async function write(renewal: boolean): Promise<Marked> {
     const given = performance.now()
     const marked = await store.tokens.mark(ref, {
       id,
@@ -33,6 +33,7 @@ export function createMark(store: Store, timing: Timing, cycle: Cycle, previous:
       previous,
       unanswered: presentation,
       leaseMs: timing.lease,
+      renewal,
     })
     if (marked.is === 'marked') confirmedAt = Math.max(confirmedAt, given)
     return marked
@@ -45,7 +46,7 @@ export function createMark(store: Store, timing: Timing, cycle: Cycle, previous:
 
   async function renew() {
     try {
-      if ((await write()).is === 'marked') renewIn(timing.lease / 3)
+      if ((await write(true)).is === 'marked') renewIn(timing.lease / 3)
       // Any other reply: somebody else decides now, and the version will tell.
     } catch (error) {
       if (error instanceof BffError) renewIn(timing.retry)
@@ -57,7 +58,7 @@ export function createMark(store: Store, timing: Timing, cycle: Cycle, previous:
     async confirm(unanswered) {
       presentation = unanswered
       clearTimeout(timer)
-      const marked = await untilDefinite(write, timing.storeBudget, timing.retry)
+      const marked = await untilDefinite(() => write(false), timing.storeBudget, timing.retry)
       if (marked.is === 'marked') renewIn(timing.lease / 3)
       return marked
     },

@@ -13,14 +13,15 @@ export const stores: Record<string, (t: TestContext) => Promise<Store>> = {
     const url = process.env['TEST_REDIS_URL']
     if (url === undefined) throw new Error('TEST_REDIS_URL is not set: run this by npm test')
     const prefix = `test-${randomBytes(6).toString('hex')}`
-    const store = createRedisStore(url, prefix, timingSchema.parse({}), () => undefined)
+    const store = createRedisStore({ url, prefix, waitReplicas: 0 }, timingSchema.parse({}), () => undefined)
     t.after(() => store.close())
     await connected(store)
     return store
   },
 }
 
-async function connected(store: Store): Promise<void> {
+/** Waits for a store to be reached. */
+export async function connected(store: Store): Promise<void> {
   const until = performance.now() + 5_000
   for (;;) {
     try {

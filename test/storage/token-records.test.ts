@@ -19,7 +19,7 @@ async function session(store: Store) {
     acquire: (over: object = {}) =>
       store.tokens.acquire(ref, { id, epoch, version, doubt: null, open: false, leaseMs, ...over }),
     mark: (unanswered = 1, previous: string | null = null, lease = leaseMs) =>
-      store.tokens.mark(ref, { id, epoch, version, previous, unanswered, leaseMs: lease }),
+      store.tokens.mark(ref, { id, epoch, version, previous, unanswered, leaseMs: lease, renewal: false }),
     replace: (set: string, unanswered = 1) => store.tokens.replace(ref, { id, epoch, version, unanswered, set }),
     release: (left: number, backoffMs = 0, declined = 0) =>
       store.tokens.release(ref, { id, epoch, version, left, declined, backoffMs }),

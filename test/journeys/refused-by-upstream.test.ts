@@ -1,0 +1,115 @@
+import assert from 'node:assert/strict'
+import { describe, test } from 'node:test'
+import { createTokenEndpoint } from '../support/token-endpoint.ts'
+import { sha256, type UpstreamHandler } from '../support/upstream.ts'
+import { startWorld, type World } from '../support/world.ts'
+
+/** Refuses the tokens that were seen up to now, or every one. */
+function refusing(which: 'seen' | 'all', seen: Set<string>): UpstreamHandler {
+  const refused = new Set(seen)
+  return (request, response) => {
+    const hash = sha256(request.headers.authorization ?? '')
+    if (which === 'seen' && !refused.has(hash)) return false
+    response.writeHead(401, { 'www-authenticate': 'Bearer realm="api", error="invalid_token"' }).end('refused')
+    return true
+  }
+}
+
+/** A world in which a user has called the API once, with the one token there is. */
+async function begin() {
+  const token = createTokenEndpoint()
+  const world: World = await startWorld({ provider: { intercept: token.intercept } })
+  const browser = world.browser()
+  await browser.login()
+  const { authorizationSha256 } = await (await browser.api('/api/x')).json()
+  const seen = new Set<string>([authorizationSha256])
+  return { world, browser, token, seen, [Symbol.asyncDispose]: world.close }
+}
+
+describe('an upstream that says 401 invalid_token', { concurrency: 2 }, () => {
+  test('gets the request once more with a fresh token, and nobody notices', async () => {
+    await using running = await begin()
+    const { world, browser, seen } = running
+    world.upstream.onRequest(refusing('seen', seen))
+    const response = await browser.api('/api/y?z=1')
+    assert.equal(response.status, 200)
+    const echo = await response.json()
+    assert.equal(echo.url, '/y?z=1')
+    assert.equal(seen.has(echo.authorizationSha256), false)
+    assert.equal(world.provider.counts.refresh, 1)
+  })
+
+  test('brings about one refresh, however many calls it refuses at once', async () => {
+    await using running = await begin()
+    const { world, browser, seen } = running
+    world.upstream.onRequest(refusing('seen', seen))
+    const calls = Array.from({ length: 50 }, async () => (await browser.api('/api/x')).status)
+    assert.deepEqual(new Set(await Promise.all(calls)), new Set([200]))
+    assert.equal(world.provider.counts.refresh, 1)
+  })
+
+  test('and refuses the fresh token too, has the last word, and brings about no second refresh', async () => {
+    await using running = await begin()
+    const { world, browser, seen } = running
+    world.upstream.onRequest(refusing('all', seen))
+    for (let i = 0; i < 10; i++) {
+      const response = await browser.api('/api/x')
+      assert.equal(response.status, 401)
+      assert.equal(await response.text(), 'refused')
+      assert.equal(response.headers.get('www-authenticate'), null)
+    }
+    assert.equal(world.provider.counts.refresh, 1)
+    assert.equal((await browser.api('/bff/user')).status, 200)
+  })
+
+  test('to a request with a body is not asked again, and the next one has a fresh token', async () => {
+    await using running = await begin()
+    const { world, browser, seen, token } = running
+    world.upstream.onRequest(refusing('seen', seen))
+    const before = world.upstream.requests
+    const refreshed = token.arrival()
+    const response = await browser.api('/api/x', { method: 'POST', body: 'once' })
+    assert.deepEqual([response.status, await response.text()], [401, 'refused'])
+    assert.equal(world.upstream.requests, before + 1)
+    await refreshed
+    assert.equal((await browser.api('/api/x')).status, 200)
+    assert.equal(world.provider.counts.refresh, 1)
+  })
+
+  test('for another reason is left alone', async () => {
+    await using running = await begin()
+    const { world, browser } = running
+    for (const challenge of [
+      'Basic realm="x"',
+      'Bearer',
+      'Bearer error="insufficient_scope"',
+      'Bearer error="invalid_token_x"',
+    ]) {
+      world.upstream.onRequest((_request, response) => {
+        response.writeHead(401, { 'www-authenticate': challenge }).end()
+        return true
+      })
+      assert.equal((await browser.api('/api/x')).status, 401)
+    }
+    assert.equal(world.provider.counts.refresh, 0)
+  })
+
+  test('while the provider is down has the last word, and the session lives', async () => {
+    await using running = await begin()
+    const { world, browser, seen, token } = running
+    world.upstream.onRequest(refusing('seen', seen))
+    token.answerWith({ status: 503 })
+    assert.equal((await browser.api('/api/x')).status, 401)
+    assert.equal((await browser.api('/bff/user')).status, 200)
+  })
+
+  test('when the grant is gone ends the session', async () => {
+    await using running = await begin()
+    const { world, browser, seen } = running
+    world.upstream.onRequest(refusing('seen', seen))
+    world.provider.revokeGrants()
+    const response = await browser.api('/api/x')
+    assert.deepEqual([response.status, (await response.json()).code], [401, 'session_ended'])
+    assert.equal((await browser.api('/bff/user')).status, 401)
+  })
+})

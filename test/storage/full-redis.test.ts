@@ -1,0 +1,43 @@
+import assert from 'node:assert/strict'
+import { test } from 'node:test'
+import { createClient } from 'redis'
+import { createRedisStore } from '../../src/storage/redis-store.ts'
+import { timingSchema } from '../../src/timing.ts'
+import { startRedis } from '../support/redis.ts'
+import { connected } from './stores.ts'
+
+const minute = 60_000
+
+test('a full Redis lets nobody ask the provider, and still takes a rotation already made, a release and a logout', async () => {
+  await using redis = await startRedis()
+  const store = createRedisStore(
+    { url: redis.url, prefix: 'test', waitReplicas: 0 },
+    timingSchema.parse({}),
+    () => undefined,
+  )
+  await connected(store)
+  const { tokens } = store
+  const fence = { epoch: 'e', version: 1, id: 'one' }
+  const acquire = (ref: string) => tokens.acquire(ref, { ...fence, doubt: null, open: false, leaseMs: 10_000 })
+  const mark = (ref: string) =>
+    tokens.mark(ref, { ...fence, previous: null, unanswered: 1, leaseMs: 10_000, renewal: false })
+  for (const ref of ['rotated', 'released', 'left', 'fresh']) {
+    await tokens.begin(ref, { epoch: 'e', set: 'set-1', idleMs: minute, absoluteMs: minute })
+    if (ref !== 'fresh') await acquire(ref)
+    if (ref === 'rotated' || ref === 'released') await mark(ref)
+  }
+  const admin = await createClient({ url: redis.url }).connect()
+  await admin.configSet({ 'maxmemory-policy': 'noeviction', maxmemory: '1' })
+
+  const refused = { name: 'BffError', problem: 'store_unreachable' }
+  await assert.rejects(acquire('fresh'), refused)
+  await assert.rejects(mark('left'), refused)
+  await assert.rejects(tokens.begin('new', { epoch: 'e', set: 's', idleMs: minute, absoluteMs: minute }), refused)
+  assert.deepEqual(await tokens.replace('rotated', { ...fence, unanswered: 1, set: 'set-2' }), { is: 'stored' })
+  await tokens.release('released', { ...fence, left: 0, declined: 1, backoffMs: 0 })
+  assert.equal((await tokens.read('released'))?.attempt, null)
+  assert.equal((await tokens.end('rotated', 'logout', null)).is, 'ended')
+  assert.equal((await tokens.read('fresh'))?.set, 'set-1')
+  admin.destroy()
+  await store.close()
+})

@@ -1,0 +1,73 @@
+import assert from 'node:assert/strict'
+import { describe, test } from 'node:test'
+import { setTimeout as pause } from 'node:timers/promises'
+import { createClient } from 'redis'
+import { createKeys } from '../../src/storage/keys.ts'
+import { createRedisStore } from '../../src/storage/redis-store.ts'
+import { timingSchema } from '../../src/timing.ts'
+import { startRedis } from '../support/redis.ts'
+import { startRelay } from '../support/relay.ts'
+import { connected } from './stores.ts'
+
+const minute = 60_000
+
+/** A Redis with a replica that can be cut off, and a store that waits for it. */
+async function begin() {
+  const own = new AsyncDisposableStack()
+  const primary = own.use(await startRedis())
+  const relay = own.use(await startRelay({ target: { host: '127.0.0.1', port: primary.port } }))
+  const replica = own.use(await startRedis(['--replicaof', '127.0.0.1', String(relay.port)]))
+  const client = await createClient({ url: replica.url }).connect()
+  own.defer(() => client.destroy())
+  while (!(await client.info('replication')).includes('master_link_status:up')) await pause(20)
+
+  const late: unknown[] = []
+  const say = (event: string, facts: unknown) => void (event === 'replicas_late' && late.push(facts))
+  const store = createRedisStore({ url: primary.url, prefix: 'test', waitReplicas: 1 }, timingSchema.parse({}), say)
+  own.defer(() => store.close())
+  await connected(store)
+  const fence = { epoch: 'e', version: 1, id: 'one' }
+  await store.tokens.begin('ref', { epoch: 'e', set: 'set-1', idleMs: minute, absoluteMs: minute })
+  await store.tokens.acquire('ref', { ...fence, doubt: null, open: false, leaseMs: 10_000 })
+  const mark = (renewal: boolean) =>
+    store.tokens.mark('ref', { ...fence, previous: null, unanswered: 1, leaseMs: 10_000, renewal })
+  const replace = () => store.tokens.replace('ref', { ...fence, unanswered: 1, set: 'set-2' })
+  const onReplica = (field: string) => client.hGet(createKeys('test').tokens('ref'), field)
+  return { store, relay, client, late, mark, replace, onReplica, [Symbol.asyncDispose]: () => own.disposeAsync() }
+}
+
+describe('with redisWaitReplicas', { concurrency: 2 }, () => {
+  test('a mark, a rotation and an end are on the replica when they count as done', async () => {
+    await using running = await begin()
+    await running.mark(false)
+    assert.equal(await running.onReplica('attempt'), 'one')
+    await running.replace()
+    assert.equal(await running.onReplica('set'), 'set-2')
+    await running.store.tokens.end('ref', 'logout', null)
+    assert.equal(await running.client.exists(createKeys('test').tokens('ref')), 0)
+    assert.deepEqual(running.late, [])
+  })
+
+  test('a replica that is away holds nothing up for long, and is counted', async () => {
+    await using running = await begin()
+    running.relay.cut()
+    const began = performance.now()
+    assert.equal((await running.mark(false)).is, 'marked')
+    assert.equal((await running.replace()).is, 'stored')
+    assert.ok(performance.now() - began < 2_500)
+    assert.equal(running.late.length, 2)
+    assert.equal((await running.store.tokens.read('ref'))?.set, 'set-2')
+  })
+
+  test('a renewal waits for no replica, and what only reads is not held up by what waits', async () => {
+    await using running = await begin()
+    running.relay.cut()
+    const waiting = running.mark(false)
+    const began = performance.now()
+    await running.store.tokens.read('ref')
+    await running.mark(true)
+    assert.ok(performance.now() - began < 250)
+    await waiting
+    assert.equal(running.late.length, 1)
+  })
+})
