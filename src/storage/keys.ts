@@ -1,3 +1,5 @@
+import { createHash } from 'node:crypto'
+
 /**
  * Every key and channel we use, in one place. `{ref}` is a Redis Cluster hash tag: a session's keys share a slot, so
  * that one script may touch them all.
@@ -9,6 +11,8 @@ export function createKeys(prefix: string) {
     ended: (ref: string) => `${prefix}:{${ref}}:ended`,
     lease: (ref: string) => `${prefix}:{${ref}}:refresh`,
     login: (id: string) => `${prefix}:login:${id}`,
+    /** Whoever reads the keys should not read who our users are. */
+    subject: (owner: string) => `${prefix}:sub:${createHash('sha256').update(owner).digest('base64url')}`,
     changed: `${prefix}:changed`,
   }
 }

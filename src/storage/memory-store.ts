@@ -8,6 +8,7 @@ export function createMemoryStore(): Store {
   const now = () => performance.timeOrigin + performance.now()
   const sessions = createExpiringMap<string>(now)
   const logins = createExpiringMap<{ binder: string; payload: string }>(now)
+  const subjects = createExpiringMap<string>(now)
   const listeners = new Set<(change: Change) => void>()
   const tell = (change: Change) => {
     for (const listener of listeners) listener(change)
@@ -33,6 +34,10 @@ export function createMemoryStore(): Store {
       },
     },
     tokens,
+    subjects: {
+      began: async (owner, ref, lifeMs) => subjects.set(owner, ref, lifeMs),
+      newest: async (owner) => subjects.get(owner) ?? null,
+    },
     onChange(listener) {
       listeners.add(listener)
       return () => listeners.delete(listener)

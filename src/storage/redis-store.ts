@@ -68,6 +68,12 @@ export function createRedisStore({ url, prefix, waitReplicas }: RedisSettings, t
       },
     },
     tokens: createRedisTokenRecords(connection, { connection: durable, waitReplicas }, keys, timing, say),
+    subjects: {
+      async began(owner, ref, lifeMs) {
+        await command(client.set(keys.subject(owner), ref, { expiration: { type: 'PX', value: Math.ceil(lifeMs) } }))
+      },
+      newest: (owner) => command(client.get(keys.subject(owner))),
+    },
     onChange(listener) {
       listeners.add(listener)
       return () => listeners.delete(listener)

@@ -5,6 +5,7 @@ export interface Store {
   readonly sessions: SessionRecords
   readonly logins: LoginRecords
   readonly tokens: TokenRecords
+  readonly subjects: SubjectRecords
   /** Calls back for whatever any node does to any session; returns the way to stop. */
   onChange(listener: (change: Change) => void): () => void
   /** @throws BffError `store_unreachable` unless the store answers now */
@@ -32,6 +33,13 @@ export interface LoginRecords {
   has(id: string, binder: string): Promise<boolean>
   /** Takes it, once and for all. `null` when there is none, or when another browser began it (it is then left alone). */
   take(id: string, binder: string): Promise<string | null>
+}
+
+/** Which session of a user is the newest. */
+export interface SubjectRecords {
+  /** @param owner names issuer and subject; @param lifeMs the session's longest life */
+  began(owner: string, ref: string, lifeMs: number): Promise<void>
+  newest(owner: string): Promise<string | null>
 }
 
 /** One session's token record, as `docs/refresh-protocol.md` has it. */

@@ -79,7 +79,7 @@ export async function present(
       if (is === 'refused') return await end(parts, cycle, presentation === 1 ? 'refused' : 'rotation_lost')
       if (is === 'subject_changed') {
         say('subject_changed', { ref })
-        if (answer.tokens.refreshToken !== null) parts.revoker.revoke(ref, answer.tokens.refreshToken)
+        parts.revoker.revoke(ref, tokens.refreshed(answer.tokens, store.now(), 0, false))
         return await end(parts, cycle, 'subject_changed')
       }
       // Declined or unsent: the token was not used up.
@@ -142,7 +142,7 @@ async function keep(
   if (replaced.is === 'stored') return { is: 'tokens', tokens, epoch: cycle.epoch, version: cycle.version + 1 }
   // A newer one stands there, of the same family: revoking ours would kill it.
   if (replaced.is === 'stale') return { is: 'overtaken', record: replaced.record }
-  if (revokeAfter.has(replaced.reason) && tokens.refreshToken !== null) revoker.revoke(ref, tokens.refreshToken)
+  if (revokeAfter.has(replaced.reason)) revoker.revoke(ref, tokens)
   return replaced
 }
 

@@ -4,13 +4,17 @@ import { revokeRefreshToken } from '../relying-party/revocation.ts'
 import type { Store } from '../storage/store.ts'
 import type { Say } from '../telemetry/events.ts'
 import type { Timing } from '../timing.ts'
+import type { TokenSet } from './token-set.ts'
 
-const firstPauseMs = 1_000
-const longestPauseMs = 10_000
+const longestPauseFactor = 20
 
 /** Revokes refresh tokens at the provider in the background: a logout waits for nobody. */
 export interface Revoker {
-  revoke(ref: string, refreshToken: string): void
+  /**
+   * Revokes the refresh token of a session that has ended, and repeats it while the provider is away, unless the user
+   * has logged in again meanwhile: providers may put both sessions on one grant, and revoke that.
+   */
+  revoke(ref: string, tokens: TokenSet): void
   /** Resolves when nothing is under way. */
   drain(): Promise<void>
 }
@@ -18,27 +22,32 @@ export interface Revoker {
 export function createRevoker(provider: Provider, store: Store, timing: Timing, say: Say): Revoker {
   const underWay = new Set<Promise<void>>()
 
-  async function keepTrying(ref: string, refreshToken: string) {
+  const isNewest = async (ref: string, tokens: TokenSet) => {
+    const newest = await store.subjects.newest(tokens.owner)
+    return newest === null || newest === ref
+  }
+
+  async function keepTrying(ref: string, tokens: TokenSet, refreshToken: string) {
     const until = performance.now() + timing.revoke
-    for (let wait = firstPauseMs; ; wait = Math.min(wait * 2, longestPauseMs)) {
+    for (let wait = timing.retry; ; wait = Math.min(wait * 2, timing.retry * longestPauseFactor)) {
+      const repeated = wait > timing.retry
       try {
+        if (repeated && !(await isNewest(ref, tokens))) return say('revoked', { ref, outcome: 'superseded' })
         say('revoked', { ref, outcome: await revokeRefreshToken(provider, refreshToken) })
         // What is left in the store is of no more use; if this fails, its lifetime ends it.
         await store.tokens.forget(ref).catch(() => undefined)
         return
       } catch (error) {
-        if (performance.now() + wait > until) {
-          say('revocation_failed', { ref }, error)
-          return
-        }
+        if (performance.now() + wait > until) return say('revocation_failed', { ref }, error)
         await pause(wait)
       }
     }
   }
 
   return {
-    revoke(ref, refreshToken) {
-      const work = keepTrying(ref, refreshToken).finally(() => underWay.delete(work))
+    revoke(ref, tokens) {
+      if (tokens.refreshToken === null) return
+      const work = keepTrying(ref, tokens, tokens.refreshToken).finally(() => underWay.delete(work))
       underWay.add(work)
     },
     async drain() {

@@ -2,8 +2,11 @@ import { inspect } from 'node:util'
 import type { IssuedTokens } from '../relying-party/token-response.ts'
 import type { Seal } from './seal.ts'
 
+/** When a provider issues an access token that cannot be sent, it is asked again after so long, in milliseconds. */
+const unusableLifeMs = 10_000
+
 interface Fields {
-  /** Empty when the provider gave none that can be sent. */
+  /** Empty when the provider gave none that can be put into a header. */
   readonly accessToken: string
   /** Store time in ms. */
   readonly expiresAt: number
@@ -42,13 +45,22 @@ export class TokenSet {
     return this.#fields.subject
   }
 
+  /** Whose tokens these are, as one text. */
+  get owner(): string {
+    return JSON.stringify([this.#fields.issuer, this.#fields.subject])
+  }
   get afterRejection() {
     return this.#fields.afterRejection
   }
 
+  /** Whether there is an access token that can be put into a header. */
+  get isSpendable(): boolean {
+    return this.#fields.accessToken !== ''
+  }
+
   /** Milliseconds of life left at a store time; 0 or less when it is over. */
   left(at: number): number {
-    return this.#fields.accessToken === '' ? 0 : this.#fields.expiresAt - at
+    return this.#fields.expiresAt - at
   }
 
   /** Whether so little is left that a refresh should begin: less than `beforeMs`, but never more than half of the life. */
@@ -72,7 +84,8 @@ export class TokenSet {
     defaultLifeMs: number,
     whose: Pick<Fields, 'issuer' | 'subject' | 'afterRejection'>,
   ): TokenSet {
-    const life = expiresIn === null ? defaultLifeMs : expiresIn * 1000
+    const told = expiresIn === null ? defaultLifeMs : expiresIn * 1000
+    const life = accessToken === null ? unusableLifeMs : told
     return new TokenSet({ accessToken: accessToken ?? '', expiresAt: at + life, life, refreshToken, idToken, ...whose })
   }
 

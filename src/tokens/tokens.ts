@@ -65,7 +65,7 @@ export function createTokens(options: Options, store: Store, seal: Seal, provide
     if (ended.is === 'ended') say('session_ended', { ref, reason })
     const tokens = TokenSet.open(seal, ref, ended.set)
     // Revoking a replaced session's token could kill its successor's grant.
-    if (ended.reason === 'logout' && tokens?.refreshToken) revoker.revoke(ref, tokens.refreshToken)
+    if (ended.reason === 'logout' && tokens !== null) revoker.revoke(ref, tokens)
     return tokens
   }
 
@@ -96,6 +96,7 @@ export function createTokens(options: Options, store: Store, seal: Seal, provide
       }
       // The id is new: if something exists, an earlier try of ours was carried out.
       await untilDefinite(() => store.tokens.begin(ref, first), timing.storeBudget, timing.retry)
+      await store.subjects.began(tokens.owner, ref, absoluteMs)
       return { beganAt: at, endsAt: at + absoluteMs }
     },
 
@@ -106,6 +107,7 @@ export function createTokens(options: Options, store: Store, seal: Seal, provide
         store.tokens.remaining(ref, idleMs).catch(() => undefined) // a request never waits for this
       }
       if (tokens.left(now) > 0) {
+        if (!tokens.isSpendable) throw unavailable(tokens.left(now))
         const early = tokens.refreshToken !== null && tokens.isInWindow(now, options.refreshBeforeSeconds * 1000)
         if (early && record.notBefore <= now) flights.join(ref, record, 'age')
         return { accessToken: tokens.accessToken, epoch: record.epoch, version: record.version }
@@ -149,7 +151,7 @@ function spend(landed: Landed): Spendable {
   if (landed.is === 'gone') throw new BffError(wasEndedByProvider(landed.reason) ? 'session_ended' : 'no_session')
   if (landed.is === 'later') throw unavailable(landed.afterMs)
   const { tokens, epoch, version } = landed
-  if (tokens.accessToken === '') throw unavailable(0)
+  if (!tokens.isSpendable) throw unavailable(0)
   return { accessToken: tokens.accessToken, epoch, version }
 }
 
