@@ -6,6 +6,7 @@ import { createAdminServer } from './admin.ts'
 import { createEndpoints } from './endpoints/router.ts'
 import { inProduction } from './env.ts'
 import { BffError, type ProblemName } from './errors.ts'
+import { answerClientError } from './http/client-error.ts'
 import { createErrorAnswer } from './http/error-answer.ts'
 import { foldPath } from './http/request-target.ts'
 import { createSecurityHeaders } from './http/security-headers.ts'
@@ -66,7 +67,7 @@ export function createBff(options: BffOptions, parts: { log?: Logger; store?: St
   const tokens = createTokens(checked, store, seal, provider, say)
 
   const jar = createCookieJar(checked)
-  const cookie = createSessionCookie(checked, jar, store.sessions)
+  const cookie = createSessionCookie(checked, jar, store.sessions, say)
   const pending = createPendingLogins(store.logins, seal, jar, timing.login)
   const sessions = createSessions(checked, store, provider, tokens, pending, say)
   const logout = createLogout(checked, jar, seal, provider, tokens)
@@ -75,7 +76,7 @@ export function createBff(options: BffOptions, parts: { log?: Logger; store?: St
   const headers = createSecurityHeaders(publicUrl, pageStyleHash)
   const endpointParts = { options: checked, jar, cookie, pending, sessions, logout }
   const endpoints = createEndpoints(endpointParts, headers.endpoints, answer)
-  const forwarder = createForwarder(timing)
+  const forwarder = createForwarder(timing, say)
   const proxy = createProxy(checked, forwarder, cookie.ref, tokens)
   const targetOf = createTargets(checked.routes)
   const spa = checked.spa === undefined ? null : createSpa(resolve(checked.spa), headers.spa, answer)
@@ -120,6 +121,7 @@ export function createBff(options: BffOptions, parts: { log?: Logger; store?: St
     async listen() {
       // Upgrades are not proxied: the request is served as if it had not asked for one.
       const server = createServer({ shouldUpgradeCallback: () => false, keepAliveTimeout: 65_000 }, handle)
+      server.on('clientError', answerClientError)
       await listening(server, checked.port, checked.host)
       servers.push(server)
       if (checked.adminPort !== undefined) {

@@ -1,7 +1,7 @@
 import { readFileSync } from 'node:fs'
 import { parse as parseYaml } from 'yaml'
 import { ConfigurationError } from './errors.ts'
-import { optionDocs } from './options.ts'
+import { type BffOptions, optionDocs, parseOptions } from './options.ts'
 
 /** How the text of a variable becomes the value of its option; text itself where not named here. */
 const readers: Readonly<Record<string, (text: string) => unknown>> = {
@@ -32,11 +32,12 @@ export function inProduction(): boolean {
 
 /**
  * Options from the config file (`file`, else `BFF_CONFIG`), overridden by environment variables.
- * @throws ConfigurationError for what cannot be read at all, and for unknown `BFF_` variables
+ * @throws ConfigurationError naming every problem at once: what cannot be read, and what the options themselves say
  */
-export function readConfiguration(file: string | undefined): Record<string, unknown> {
+export function readConfiguration(file: string | undefined): BffOptions {
   const environment = process.env
   const found: string[] = []
+  const unreadable = new Set<string>()
   const path = file ?? environment['BFF_CONFIG']
   const options = path === undefined ? {} : readConfigFile(path, found)
   const known = new Set(['BFF_CONFIG'])
@@ -51,13 +52,26 @@ export function readConfiguration(file: string | undefined): Record<string, unkn
     } catch {
       // The value is not repeated: it may hold a secret.
       found.push(`${variable}: ${readers[name] === number ? 'is not a number' : 'is not valid JSON'}`)
+      unreadable.add(`${name}: required`)
     }
   }
   for (const name of Object.keys(environment)) {
     if (name.startsWith('BFF_') && !known.has(name)) found.push(`${name}: unknown variable`)
   }
-  if (found.length > 0) throw new ConfigurationError(found)
-  return options
+  const wrong = found.length === 0 ? [] : problemsOf(options).filter((problem) => !unreadable.has(problem))
+  if (found.length > 0) throw new ConfigurationError([...found, ...wrong])
+  parseOptions(options, { production: inProduction() })
+  return options as BffOptions // parseOptions has just accepted it
+}
+
+function problemsOf(options: object): readonly string[] {
+  try {
+    parseOptions(options, { production: inProduction() })
+    return []
+  } catch (error) {
+    if (error instanceof ConfigurationError) return error.problems
+    throw error
+  }
 }
 
 /** The lines of `--help` about configuration. */

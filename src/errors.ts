@@ -18,7 +18,6 @@ export const problems = {
   upstream_timeout: [504, 'The API did not answer in time.'],
   provider_unreachable: [503, 'The identity provider cannot be reached at the moment.'],
   store_unreachable: [503, 'The session store cannot be reached at the moment.'],
-  shutting_down: [503, 'The server is shutting down.'],
 } as const satisfies Record<string, readonly [status: number, title: string]>
 
 export type ProblemName = keyof typeof problems

@@ -1,9 +1,8 @@
 #!/usr/bin/env node
 import { parseArgs } from 'node:util'
 import { createBff } from './bff.ts'
-import { inProduction, readConfiguration, variablesHelp } from './env.ts'
+import { readConfiguration, variablesHelp } from './env.ts'
 import { ConfigurationError } from './errors.ts'
-import { type BffOptions, parseOptions } from './options.ts'
 
 const help = `coatcheck: leave your tokens at the door, keep the ticket
 
@@ -31,10 +30,8 @@ async function main(): Promise<number | undefined> {
     process.stderr.write(help)
     return 2
   }
-  // Checked by createBff or parseOptions before anything is made of it.
-  const options = readConfiguration(values.config) as BffOptions
+  const options = readConfiguration(values.config)
   if (command === 'check') {
-    parseOptions(options, { production: inProduction() })
     process.stdout.write('The configuration is fine.\n')
     return 0
   }

@@ -1,3 +1,5 @@
+import { existsSync } from 'node:fs'
+import { join } from 'node:path'
 import { z } from 'zod'
 import { ConfigurationError } from './errors.ts'
 import { parseUrl, routeSchema } from './route-options.ts'
@@ -134,8 +136,10 @@ export const optionDocs = Object.entries(shape).map(([name, type]) => {
  * @throws ConfigurationError naming every problem at once
  */
 export function parseOptions(input: unknown, facts: { production: boolean }): Options {
-  const parsed = schema.safeParse(input)
-  const found = parsed.success ? [] : parsed.error.issues.map(sentence)
+  const parsed = schema.safeParse(input, {
+    error: ({ input: value }) => (value === undefined ? 'required' : undefined),
+  })
+  const found = parsed.success ? [] : parsed.error.issues.flatMap(sentences)
   found.push(...contradictions(typeof input === 'object' && input !== null ? input : {}, facts))
   if (!parsed.success || found.length > 0) throw new ConfigurationError(found)
   return parsed.data
@@ -149,6 +153,12 @@ function contradictions(input: object, facts: { production: boolean }): string[]
   if (raw.store === 'memory' && raw.redisUrl !== undefined) found.push('store: memory contradicts redisUrl')
   if (raw.store === undefined && raw.redisUrl === undefined && facts.production) {
     found.push('redisUrl: required in production (store: memory accepts sessions that are lost on restart)')
+  }
+  if (typeof raw.spa === 'string' && raw.spa !== '' && !existsSync(join(raw.spa, 'index.html'))) {
+    found.push(`spa: there is no index.html in ${raw.spa}`)
+  }
+  if (raw.adminPort !== undefined && raw.adminPort !== 0 && raw.adminPort === (raw.port ?? 3000)) {
+    found.push('adminPort: must differ from port')
   }
   const basePath = typeof raw.basePath === 'string' ? raw.basePath : '/bff'
   const seen = new Set<string>()
@@ -165,12 +175,12 @@ function contradictions(input: object, facts: { production: boolean }): string[]
   return found
 }
 
-function sentence(issue: z.core.$ZodIssue): string {
+function sentences(issue: z.core.$ZodIssue): string[] {
   const at = issue.path.map(String).join('.')
-  if (issue.code === 'unrecognized_keys')
-    return issue.keys.map((key) => `${at ? `${at}.` : ''}${key}: unknown option`).join('\n  - ')
-  const missing = issue.input === undefined && (issue.code === 'invalid_type' || issue.code === 'invalid_union')
-  return `${at || 'options'}: ${missing ? 'required' : issue.message}`
+  if (issue.code === 'unrecognized_keys') return issue.keys.map((key) => `${at ? `${at}.` : ''}${key}: unknown option`)
+  // The reason why a key of a record is refused stands one level below.
+  const message = issue.code === 'invalid_key' ? issue.issues[0]?.message : issue.message
+  return [`${at || 'options'}: ${message}`]
 }
 
 function isLoopbackAddress(hostname: string): boolean {

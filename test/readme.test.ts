@@ -1,5 +1,5 @@
 import assert from 'node:assert/strict'
-import { readdirSync, readFileSync } from 'node:fs'
+import { existsSync, readdirSync, readFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { describe, test } from 'node:test'
 import { secretOptions, variableOf } from '../src/env.ts'
@@ -68,7 +68,7 @@ describe('the README says what the code does:', () => {
 
   test('the files it points to exist', () => {
     const files = [...readme.matchAll(/`(test\/[^`]+)`|\]\(([^)]+)\)/g)].map((match) => match[1] ?? match[2] ?? '')
-    for (const file of files) assert.ok(readFileSync(join(root, file)).length > 0, file)
+    for (const file of files) assert.ok(existsSync(join(root, file)), file)
   })
 })
 

@@ -35,21 +35,22 @@ export function createBffClient({ basePath = '/bff' }: BffClientOptions = {}): B
     return fetch(request)
   }
 
+  const user: BffClient['user'] = async ({ slide = true } = {}) => {
+    const response = await call(`${basePath}/user${slide ? '' : '?slide=false'}`)
+    if (response.ok) return (await response.json()) as UserBody // the endpoint's contract
+    if (response.status === 401) return null
+    throw new Error(`the session cannot be asked for: ${response.status}`)
+  }
+
   return {
-    async user({ slide = true } = {}) {
-      const response = await call(`${basePath}/user${slide ? '' : '?slide=false'}`)
-      if (response.ok) return (await response.json()) as UserBody // the endpoint's contract
-      if (response.status === 401) return null
-      throw new Error(`the session cannot be asked for: ${response.status}`)
-    },
+    user,
     fetch: call,
     login(returnUrl = location.pathname + location.search + location.hash) {
       location.assign(`${basePath}/login?${new URLSearchParams({ returnUrl })}`)
     },
     async logout() {
       // By navigation: only a redirect may tell the provider by the ID token whose session to end.
-      const user = await this.user({ slide: false })
-      location.assign(user?.logoutUrl ?? '/')
+      location.assign((await user({ slide: false }))?.logoutUrl ?? '/')
     },
   }
 }

@@ -18,8 +18,7 @@ export function callback({ cookie, pending, sessions }: EndpointParts): Endpoint
       throw error
     })
     if (begin !== null) {
-      const ref = await cookie.renew(request)
-      await cookie.save(request, await begin(ref))
+      await cookie.begin(request, begin)
       for (const old of new Set([previousRef, currentRef])) if (old !== null) await sessions.replace(old)
     }
     redirect(response, returnUrl, [pending.forget(query.get('state') ?? '')])

@@ -1,3 +1,4 @@
+import { BffError } from '../errors.ts'
 import { judgeReturnUrl } from '../http/return-url.ts'
 import { readCookies } from '../session/cookie-jar.ts'
 import { loginParameters } from '../wire.ts'
@@ -10,8 +11,10 @@ export function login({ options, cookie, sessions }: EndpointParts): Endpoint {
     const passed = Object.fromEntries(
       loginParameters.flatMap((name) => (query.get(name) ? [[name, query.get(name) ?? '']] : [])),
     )
+    // OpenID Connect Core 1.0, section 3.1.2.1: whole seconds.
+    if (passed['max_age'] !== undefined && !/^\d{1,9}$/.test(passed['max_age'])) throw new BffError('bad_request')
     const begun = {
-      returnUrl: judgeReturnUrl(query.get('returnUrl'), options.publicUrl, options.basePath),
+      returnUrl: judgeReturnUrl(query.get('returnUrl'), options),
       previousRef: cookie.ref(request),
       passed,
     }

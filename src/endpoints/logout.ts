@@ -7,7 +7,7 @@ import { type Endpoint, type EndpointParts, queryOf, redirect, sendJson } from '
 export function logoutByNavigation({ options, cookie, logout }: EndpointParts): Endpoint {
   return async (request, response) => {
     const query = queryOf(request)
-    const returnUrl = judgeReturnUrl(query.get('returnUrl'), options.publicUrl, options.basePath)
+    const returnUrl = judgeReturnUrl(query.get('returnUrl'), options)
     const ref = cookie.ref(request)
     if (ref === null) return redirect(response, returnUrl)
     if (!logout.isSidOf(ref, query.get('sid') ?? '')) throw new BffError('anti_forgery')
@@ -20,7 +20,7 @@ export function logoutByNavigation({ options, cookie, logout }: EndpointParts): 
 /** Logs out by script: the answer says where to go next, and carries no token. */
 export function logoutByScript({ options, cookie, logout }: EndpointParts): Endpoint {
   return async (request, response) => {
-    const returnUrl = judgeReturnUrl(queryOf(request).get('returnUrl'), options.publicUrl, options.basePath)
+    const returnUrl = judgeReturnUrl(queryOf(request).get('returnUrl'), options)
     const ref = cookie.ref(request)
     const body: LogoutBody = { redirectTo: returnUrl }
     if (ref !== null) {

@@ -47,19 +47,25 @@ export function createEndpoints(parts: EndpointParts, setHeaders: SetHeaders, an
   app.post(at(paths.logout), header, session, run(logoutByScript(parts)))
   app.get(at(paths.logoutCallback), run(logoutCallback(parts)))
 
-  for (const path of Object.values(paths)) app.all(at(path), fail('method_not_allowed'))
-  app.use(fail('no_route'))
+  for (const path of Object.values(paths))
+    app.all(at(path), notAllowed(path === paths.logout ? 'GET, HEAD, POST' : 'GET, HEAD'))
+  app.use(() => {
+    throw new BffError('no_route')
+  })
 
   // A person navigates to these; everything else is asked by a script.
-  const navigated: ErrorRequestHandler = (error, request, response, _next) => answer.page(request, response, error)
-  app.use([paths.login, paths.callback, paths.logout, paths.logoutCallback].map(at), navigated)
-  const scripted: ErrorRequestHandler = (error, request, response, _next) => answer.problem(request, response, error)
-  app.use(scripted)
+  const navigated = new Set([paths.login, paths.callback, paths.logout, paths.logoutCallback].map(at))
+  const failed: ErrorRequestHandler = (error, request, response, _next) => {
+    if (navigated.has(request.path)) answer.page(request, response, error)
+    else answer.problem(request, response, error)
+  }
+  app.use(failed)
   return app
 }
 
-function fail(problem: 'no_route' | 'method_not_allowed'): RequestHandler {
-  return () => {
-    throw new BffError(problem)
+function notAllowed(methods: string): RequestHandler {
+  return (_request, response) => {
+    response.setHeader('Allow', methods)
+    throw new BffError('method_not_allowed')
   }
 }

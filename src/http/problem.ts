@@ -3,16 +3,18 @@ import type { BffError } from '../errors.ts'
 import type { ProblemBody } from '../wire.ts'
 import { requestId } from './request-id.ts'
 
-/** Answers with problem details (RFC 9457). Never touches a cookie, never tells what went wrong inside. */
+/** Problem details (RFC 9457) as they are sent: never what went wrong inside. */
+export function problemBody(error: BffError, requestId: string): string {
+  const { status, code, message: title } = error
+  const body: ProblemBody = { type: 'about:blank', title, status, code, requestId }
+  return JSON.stringify(body)
+}
+
+/** Answers with problem details. Touches no cookie. */
 export function sendProblem(request: IncomingMessage, response: ServerResponse, error: BffError): void {
-  const body: ProblemBody = {
-    type: 'about:blank',
-    title: error.message,
-    status: error.status,
-    code: error.code,
-    requestId: requestId(request),
-  }
-  send(response, error, 'application/problem+json', JSON.stringify(body))
+  // What is left of a request that was answered early would be taken for the next one.
+  if (!request.complete) response.shouldKeepAlive = false
+  send(response, error, 'application/problem+json', problemBody(error, requestId(request)))
 }
 
 /** Sends an error answer of any type; what cannot be stored is marked so. */

@@ -7,7 +7,11 @@ const ids = new WeakMap<IncomingMessage, string>()
 export function requestId(request: IncomingMessage): string {
   const known = ids.get(request)
   if (known !== undefined) return known
-  const id = randomBytes(9).toString('base64url')
+  const id = randomRequestId()
   ids.set(request, id)
   return id
+}
+
+export function randomRequestId(): string {
+  return randomBytes(9).toString('base64url')
 }

@@ -4,14 +4,21 @@
  * @returns `null` when it cannot be decoded
  */
 export function foldPath(path: string): string | null {
+  const once = decode(path)
+  if (once === null) return null
+  // Decoded once it may hold a percent sign that means itself.
+  const decoded = (decode(once) ?? once).replace(/[\\/]+/g, '/')
+  const segments: string[] = []
+  for (const segment of decoded.split('/')) {
+    if (segment === '..') segments.pop()
+    else if (segment !== '.') segments.push(segment)
+  }
+  return segments.join('/').toLowerCase()
+}
+
+function decode(text: string): string | null {
   try {
-    const decoded = decodeURIComponent(decodeURIComponent(path)).replace(/[\\/]+/g, '/')
-    const segments: string[] = []
-    for (const segment of decoded.split('/')) {
-      if (segment === '..') segments.pop()
-      else if (segment !== '.') segments.push(segment)
-    }
-    return segments.join('/').toLowerCase()
+    return decodeURIComponent(text)
   } catch {
     return null
   }

@@ -1,15 +1,21 @@
+import type { Options } from '../options.ts'
+
 /**
  * The one judge of where a browser is sent after login or logout: a path on our own origin that is none of our own
- * endpoints. What parses as same-origin may still leave it once written down again (`/.//evil.example` does), so the
+ * endpoints and under no route. What parses as same-origin may still leave it once written down again (`/.//evil.example` does), so the
  * value that will be sent is judged, not the one that came.
  * @returns the path with query and fragment, or `/`
  */
-export function judgeReturnUrl(value: string | null, publicUrl: string, basePath: string): string {
+export function judgeReturnUrl(
+  value: string | null,
+  { publicUrl, basePath, routes }: Pick<Options, 'publicUrl' | 'basePath' | 'routes'>,
+): string {
   // A backslash is a slash to browsers; control characters and spaces are dropped by them.
   if (value === null || !/^\/[\x21-\x5b\x5d-\x7e]*$/.test(value) || !URL.canParse(value, publicUrl)) return '/'
   const url = new URL(value, publicUrl)
   const sent = url.pathname + url.search + url.hash
   if (url.origin !== publicUrl || url.username !== '' || sent.startsWith('//')) return '/'
   const path = `${url.pathname.toLowerCase()}/`
-  return path.startsWith(`${basePath.toLowerCase()}/`) ? '/' : sent
+  const noPages = [basePath, ...routes.map((route) => route.path)]
+  return noPages.some((own) => path.startsWith(`${own.toLowerCase()}/`)) ? '/' : sent
 }

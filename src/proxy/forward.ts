@@ -1,6 +1,7 @@
 import type { IncomingMessage, ServerResponse } from 'node:http'
 import { type Dispatcher, Pool } from 'undici'
 import type { BffError } from '../errors.ts'
+import type { Say } from '../telemetry/events.ts'
 import type { Timing } from '../timing.ts'
 import { createPassBack } from './pass-back.ts'
 
@@ -30,7 +31,7 @@ export interface Forwarder {
 /** May be sent twice (RFC 9110, section 9.2.2); only without a body, which is not kept. */
 const idempotent = new Set(['GET', 'HEAD', 'OPTIONS', 'PUT', 'DELETE'])
 
-export function createForwarder(timing: Timing): Forwarder {
+export function createForwarder(timing: Timing, say: Say): Forwarder {
   const pools = new Map<string, Pool>()
 
   function poolOf(origin: string): Pool {
@@ -55,7 +56,7 @@ export function createForwarder(timing: Timing): Forwarder {
       const body = chunked !== undefined || Number(length) > 0 ? request : null
 
       return new Promise<void>((resolve, reject: (error: BffError) => void) => {
-        const ends = { resolve, reject }
+        const ends = { resolve, reject, brokeOff: (error: Error) => say('upstream_broke_off', { origin }, error) }
         const again = (fresh: string[]) => {
           pool.dispatch({ path, method, headers: fresh, body }, createPassBack(request, response, ends, null))
         }

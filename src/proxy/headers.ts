@@ -36,6 +36,7 @@ const neverFromUpstream = new Set([
   ...hopByHop,
   'set-cookie',
   'set-cookie2',
+  'clear-site-data',
   'server',
   'www-authenticate',
   'x-powered-by',

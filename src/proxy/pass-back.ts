@@ -14,7 +14,7 @@ export interface Refusal {
 export function createPassBack(
   request: IncomingMessage,
   response: ServerResponse,
-  ends: { resolve: () => void; reject: (error: BffError) => void },
+  ends: { resolve: () => void; reject: (error: BffError) => void; brokeOff: (error: Error) => void },
   refusal: Refusal | null,
 ): Dispatcher.DispatchHandler {
   let upstream: Dispatcher.DispatchController | undefined
@@ -25,6 +25,8 @@ export function createPassBack(
   }
 
   function passHead(status: number, headers: IncomingHttpHeaders) {
+    // What is left of a request that was answered early would be taken for the next one.
+    if (!request.complete) response.shouldKeepAlive = false
     response.writeHead(status, responseHeaders(headers))
     // These have no body whatever their headers say; waiting for one would only find fault with it.
     if (request.method === 'HEAD' || status === 204 || status === 304) response.end()
@@ -79,7 +81,10 @@ export function createPassBack(
       if (instead !== undefined && !response.destroyed) return finish(instead)
       if (!response.headersSent && !response.destroyed) return finish(() => ends.reject(problemOf(error)))
       // Half a response must look like half a response.
-      if (!response.writableEnded) response.destroy()
+      if (!response.writableEnded && !response.destroyed) {
+        ends.brokeOff(error)
+        response.destroy()
+      }
       finish(ends.resolve)
     },
   }

@@ -6,12 +6,7 @@ import { ProviderSilent } from './provider-http.ts'
 import { type IssuedTokens, readTokenResponse } from './token-response.ts'
 
 /** Errors with which a provider answers `prompt=none` when it would have to show something (Core 1.0, section 3.1.2.6). */
-const interactionErrors = new Set([
-  'login_required',
-  'interaction_required',
-  'consent_required',
-  'account_selection_required',
-])
+const interactionErrors = new Set(['login_required', 'interaction_required', 'consent_required'])
 
 /** Claims of an ID token, verified as far as Core 1.0, section 3.1.3.7 asks of a code flow. */
 export type IdTokenClaims = Readonly<Record<string, unknown>> & { readonly iss: string; readonly sub: string }
@@ -31,7 +26,7 @@ export async function redeemCode(
   provider: Provider,
   callbackUrl: URL,
   state: string,
-  { nonce, codeVerifier, maxAge }: AuthorizationChecks,
+  { nonce, codeVerifier, maxAge, silent }: AuthorizationChecks,
 ): Promise<Login | null> {
   const configuration = await provider.configuration()
   try {
@@ -47,7 +42,7 @@ export async function redeemCode(
     return { tokens: readTokenResponse(response), claims }
   } catch (error) {
     if (error instanceof AuthorizationResponseError) {
-      if (interactionErrors.has(error.error)) return null
+      if (silent && interactionErrors.has(error.error)) return null
       if (error.error === 'access_denied') throw new BffError('login_denied', { cause: error })
       if (error.error === 'temporarily_unavailable' || error.error === 'server_error') throw unreachable(error)
     }

@@ -13,6 +13,8 @@ import type { Provider } from './provider.ts'
 export interface AuthorizationChecks {
   nonce: string
   codeVerifier: string
+  /** Whether the provider was asked to show nothing (`prompt=none`). */
+  silent: boolean
   /** Seconds; present when asked for, and then the ID token's `auth_time` is checked. */
   maxAge?: number
 }
@@ -32,9 +34,10 @@ export async function startAuthorization(
   const state = randomState()
   const nonce = randomNonce()
   const codeVerifier = randomPKCECodeVerifier()
+  const maxAge = smallestMaxAge(authorizationParams['max_age'], passed.max_age)
+  const asked = { ...authorizationParams, ...passed, ...(maxAge === undefined ? {} : { max_age: String(maxAge) }) }
   const url = buildAuthorizationUrl(configuration, {
-    ...authorizationParams,
-    ...passed,
+    ...asked,
     scope,
     redirect_uri: redirectUri,
     response_type: 'code',
@@ -43,6 +46,12 @@ export async function startAuthorization(
     code_challenge: await calculatePKCECodeChallenge(codeVerifier),
     code_challenge_method: 'S256',
   })
-  const maxAge = passed.max_age ?? authorizationParams['max_age']
-  return { url: url.href, state, checks: { nonce, codeVerifier, ...(maxAge ? { maxAge: Number(maxAge) } : {}) } }
+  const silent = asked['prompt'] === 'none'
+  return { url: url.href, state, checks: { nonce, codeVerifier, silent, ...(maxAge === undefined ? {} : { maxAge }) } }
+}
+
+/** A browser may ask for a fresher login than the operator demands, not for an older one. */
+function smallestMaxAge(...values: (string | undefined)[]): number | undefined {
+  const seconds = values.flatMap((value) => (value === undefined ? [] : [Number(value)]))
+  return seconds.length === 0 ? undefined : Math.min(...seconds)
 }

@@ -3,16 +3,9 @@ import { Agent, type Dispatcher } from 'undici'
 /** Answers longer than this are cut off: no protocol message comes near it. */
 const maxAnswerBytes = 1_000_000
 
-/** What became of a request that has no answer. */
+/** A request has no answer, sent or not. */
 export class ProviderSilent extends Error {
   override readonly name = 'ProviderSilent'
-  /** Whether any of the request may have reached the provider. */
-  readonly sent: boolean
-
-  constructor(sent: boolean, cause: unknown) {
-    super('the provider did not answer', { cause })
-    this.sent = sent
-  }
 }
 
 export interface AskOptions {
@@ -54,7 +47,6 @@ export function createProviderHttp(connectMs: number): ProviderHttp {
   }
 }
 
-/** Statuses with which the Fetch standard forbids a body. */
 const bodiless = new Set([204, 205, 304])
 
 function ask(
@@ -64,9 +56,8 @@ function ask(
   { timeoutMs, beforeSend, onAnswer }: AskOptions,
 ): Promise<Response> {
   return new Promise((resolve, reject) => {
-    let sent = false
     let status = 0
-    let headers: [string, string][] = []
+    let headers = new Headers()
     const chunks: Buffer[] = []
     let bytes = 0
     let timer: NodeJS.Timeout | undefined
@@ -77,12 +68,11 @@ function ask(
           controller.abort(new Error('withdrawn'))
           return
         }
-        sent = true
         timer = setTimeout(() => controller.abort(new Error('no answer in time')), timeoutMs)
       },
       onResponseStart(_controller, statusCode, received) {
         status = statusCode
-        headers = Object.entries(received).map(([name, value]) => [name, String(value ?? '')])
+        headers = new Headers(Object.entries(received).map(([name, value]) => [name, String(value ?? '')]))
       },
       onResponseData(controller, chunk) {
         bytes += chunk.length
@@ -92,13 +82,14 @@ function ask(
       onResponseEnd() {
         clearTimeout(timer)
         const body = Buffer.concat(chunks).toString()
-        const answer = new Response(bodiless.has(status) ? null : body, { status, headers })
-        onAnswer?.({ status, retryAfter: answer.headers.get('retry-after'), body })
-        resolve(answer)
+        onAnswer?.({ status, retryAfter: headers.get('retry-after'), body })
+        // The Fetch standard knows no status above 599, and no body with these.
+        if (status > 599) reject(new ProviderSilent(`the provider answered with status ${status}`))
+        else resolve(new Response(bodiless.has(status) ? null : body, { status, headers }))
       },
       onResponseError(_controller, error) {
         clearTimeout(timer)
-        reject(new ProviderSilent(sent, error))
+        reject(new ProviderSilent('the provider did not answer', { cause: error }))
       },
     }
 

@@ -1,7 +1,7 @@
 import { decodeJwt } from 'jose'
 import { refreshTokenGrant } from 'openid-client'
 import type { Provider } from './provider.ts'
-import { type Answer, type AskOptions, ProviderSilent } from './provider-http.ts'
+import type { Answer, AskOptions } from './provider-http.ts'
 import { type IssuedTokens, readTokenResponse } from './token-response.ts'
 
 /** The classes of answers that `docs/refresh-protocol.md` tells apart. */
@@ -28,15 +28,23 @@ export async function presentRefreshToken(
   expected: { issuer: string; subject: string },
   ask: AskOptions,
 ): Promise<RefreshAnswer> {
+  // What happened is seen where it happens: openid-client wraps what it does not know, and throws bodies away.
+  let sent = false
   let answer: Answer | undefined
-  try {
-    const configuration = await provider.configuration({ ...ask, onAnswer: (whole) => (answer = whole) })
-    await refreshTokenGrant(configuration, refreshToken)
-  } catch (error) {
-    if (answer === undefined) return { is: error instanceof ProviderSilent && error.sent ? 'silent' : 'unsent' }
-    return classify(answer, false, expected)
+  const seen: AskOptions = {
+    ...ask,
+    beforeSend: () => (sent = ask.beforeSend?.() ?? true),
+    onAnswer: (whole) => (answer = whole),
   }
-  return answer === undefined ? { is: 'silent' } : classify(answer, true, expected)
+  const valid = await provider
+    .configuration(seen)
+    .then((configuration) => refreshTokenGrant(configuration, refreshToken))
+    .then(
+      () => true,
+      () => false,
+    )
+  if (answer !== undefined) return classify(answer, valid, expected)
+  return { is: sent ? 'silent' : 'unsent' }
 }
 
 /** @param valid whether openid-client found nothing wrong with the answer, its ID token included */

@@ -2,12 +2,13 @@ import { createHmac } from 'node:crypto'
 import type { IncomingMessage, ServerResponse } from 'node:http'
 import { promisify } from 'node:util'
 import { RedisStore } from 'connect-redis'
-import type { RequestHandler } from 'express'
+import type { Request, RequestHandler } from 'express'
 import session from 'express-session'
 import { BffError } from '../errors.ts'
 import type { Options } from '../options.ts'
 import { deriveKey } from '../secrets.ts'
 import type { SessionRecords } from '../storage/store.ts'
+import type { Say } from '../telemetry/events.ts'
 import { type CookieJar, readCookies } from './cookie-jar.ts'
 import { refOf, sameText } from './reference.ts'
 import type { SessionFacts } from './sessions.ts'
@@ -19,7 +20,7 @@ declare module 'express-session' {
 }
 
 /** A request that has passed `middleware`. */
-export type WithSession = IncomingMessage & { session: session.Session & Partial<session.SessionData> }
+export type WithSession = IncomingMessage & Pick<Request, 'session' | 'sessionID' | 'sessionStore'>
 
 /**
  * The one file that reads and writes the session cookie. express-session serves our own endpoints; the proxied path
@@ -34,10 +35,12 @@ export interface SessionCookie {
   ref(request: IncomingMessage): string | null
   /** What the session record says, `null` when there is none. */
   facts(request: WithSession): SessionFacts | null
-  /** Gives the browser a new session id. Nothing of an earlier session stays. @returns its `ref` */
-  renew(request: WithSession): Promise<string>
-  /** Writes the session record before anything is answered. @throws BffError `store_unreachable` */
-  save(request: WithSession, facts: SessionFacts): Promise<void>
+  /**
+   * Gives the browser a new session id, once the session has been made under it and its record is written. Nothing of
+   * an earlier session stays. On failure the browser keeps the cookie it has.
+   * @throws whatever `make` throws, BffError `store_unreachable`
+   */
+  begin(request: WithSession, make: (ref: string) => Promise<SessionFacts>): Promise<void>
   /** Takes the cookie away. */
   remove(request: WithSession, response: ServerResponse): void
 }
@@ -45,8 +48,25 @@ export interface SessionCookie {
 /** How much longer a session record lives than the session: without a token record it is an ended session. */
 const recordGraceSeconds = 3600
 
-export function createSessionCookie(options: Options, jar: CookieJar, records: SessionRecords): SessionCookie {
+export function createSessionCookie(
+  options: Options,
+  jar: CookieJar,
+  records: SessionRecords,
+  say: Say,
+): SessionCookie {
   const keys = options.sessionSecret.map((secret) => deriveKey(secret, 'session cookie').toString('base64url'))
+
+  function hostile(): BffError {
+    say('hostile_cookie')
+    return new BffError('bad_request')
+  }
+
+  const ref: SessionCookie['ref'] = (request) => {
+    const [value, second] = readCookies(request.headers.cookie).get(jar.sessionName) ?? []
+    if (second !== undefined) throw hostile()
+    const id = value === undefined ? null : verifiedId(value, keys)
+    return id === null ? null : refOf(id)
+  }
 
   const handle = session({
     name: jar.sessionName,
@@ -65,24 +85,27 @@ export function createSessionCookie(options: Options, jar: CookieJar, records: S
       handle(request, response, (error?: unknown) => {
         if (error !== undefined) next(storeFailure(error))
         else if (request.session === undefined) next(storeFailure(new Error('the session store is disconnected')))
+        // express-session is less exact about a cookie's name than we are, and may have found another one.
+        else if (request.session.facts !== undefined && refOf(request.sessionID) !== ref(request)) next(hostile())
         else next()
       })
     },
-    ref(request) {
-      const values = readCookies(request.headers.cookie).get(jar.sessionName) ?? []
-      if (values.length > 1) throw new BffError('bad_request')
-      const [value] = values
-      const id = value === undefined ? null : verifiedId(value, keys)
-      return id === null ? null : refOf(id)
-    },
+    ref,
     facts: (request) => request.session.facts ?? null,
-    async renew(request) {
-      await promisify(request.session.regenerate).call(request.session).catch(rethrow)
-      return refOf(request.session.id)
-    },
-    async save(request, facts) {
-      request.session.facts = facts
-      await promisify(request.session.save).call(request.session).catch(rethrow)
+    async begin(request, make) {
+      // Not `regenerate`, which deletes the old session first: if this login fails, that one goes on.
+      request.sessionStore.generate(request)
+      const { session: fresh } = request
+      try {
+        fresh.facts = await make(refOf(request.sessionID))
+        await promisify(fresh.save).call(fresh)
+      } catch (error) {
+        // Without a session object express-session sets no cookie.
+        Reflect.deleteProperty(request, 'session')
+        throw storeFailure(error)
+      }
+      // It is written; express-session would write it again when the response ends.
+      Object.defineProperty(fresh, 'save', { value: (done: () => void) => done() })
     },
     remove(request, response) {
       // The record is gone already; express-session must neither look for it nor set the cookie again.
@@ -96,7 +119,7 @@ export function createSessionCookie(options: Options, jar: CookieJar, records: S
 class RefStore extends RedisStore {
   constructor(records: SessionRecords, ttlSeconds: number) {
     const client = records as unknown as ConstructorParameters<typeof RedisStore>[0]['client'] // it calls these four only
-    super({ client, prefix: '', ttl: () => ttlSeconds, disableTouch: true })
+    super({ client, prefix: '', ttl: () => ttlSeconds, disableTouch: true, serializer })
   }
   override get(id: string, done?: (error: unknown, data?: session.SessionData | null) => void) {
     return super.get(refOf(id), done)
@@ -107,6 +130,21 @@ class RefStore extends RedisStore {
   override destroy(id: string, done?: (error?: unknown) => void) {
     return super.destroy(refOf(id), done)
   }
+}
+
+/** A record that is not as we write it, of another version or none at all, is no session. */
+const serializer = {
+  stringify: JSON.stringify,
+  parse(text: string): session.SessionData {
+    try {
+      const { cookie, facts } = JSON.parse(text)
+      const known = typeof cookie?.path === 'string' && typeof facts?.claims?.sub === 'string'
+      if (known && typeof facts.endsAt === 'number') return { cookie, facts }
+    } catch {
+      // Not even JSON.
+    }
+    return null as unknown as session.SessionData // connect-redis hands it on, where null means that there is none
+  },
 }
 
 /** The format of express-session: `s:<id>.<HMAC-SHA-256 of id, base64 without padding>`, percent-encoded. */
@@ -130,8 +168,4 @@ function decode(text: string): string {
 
 function storeFailure(error: unknown): BffError {
   return error instanceof BffError ? error : new BffError('store_unreachable', { cause: error, retryAfterSeconds: 1 })
-}
-
-function rethrow(error: unknown): never {
-  throw storeFailure(error)
 }

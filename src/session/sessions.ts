@@ -91,7 +91,10 @@ export function createSessions(
     async finishLogin(query, cookies) {
       const state = query.get('state')
       const login = state === null ? null : await pending.take(state, cookies)
-      if (state === null || login === null) throw new BffError('login_failed')
+      if (state === null || login === null) {
+        say('login_failed', { reason: 'no_pending_login' })
+        throw new BffError('login_failed')
+      }
       const { returnUrl, previousRef, checks } = login
       const confirmed = await redeemCode(provider, new URL(`${redirectUri}?${query}`), state, checks)
       if (confirmed === null) return { returnUrl, previousRef: null, begin: null }

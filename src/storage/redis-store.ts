@@ -43,11 +43,18 @@ export function createRedisStore({ url, prefix, waitReplicas }: RedisSettings, t
   // A connection that subscribes can do nothing else.
   const channel = client.duplicate()
   channel.on('error', () => undefined) // said once, by the connection that commands go through
-  channel.on('ready', () => tell({ is: 'reconnected' }))
-  channel
-    .connect()
-    .then(() => channel.subscribe(keys.changed, (message) => readChange(message, tell)))
-    .catch(() => undefined) // closed before it was ever connected
+  let subscribed = false
+  channel.on('ready', async () => {
+    tell({ is: 'reconnected' })
+    if (subscribed) return // node-redis does it again by itself
+    try {
+      await channel.subscribe(keys.changed, (message) => readChange(message, tell))
+      subscribed = true
+    } catch (error) {
+      say('channel_failed', {}, error) // tried again when the connection is made again
+    }
+  })
+  channel.connect().catch(() => undefined) // closed before it was ever connected
 
   return {
     now: () => performance.now() + offset,

@@ -75,7 +75,7 @@ export interface Doubt {
 }
 
 /** Why a session ended, as it stands in the record that is left behind for a while. */
-export type EndReason = 'logout' | 'refused' | 'rotation_lost' | 'replaced' | 'subject_changed' | 'key_removed'
+export type EndReason = 'logout' | 'refused' | 'rotation_lost' | 'replaced' | 'subject_changed'
 /** `expired`: no record and no reason known. */
 export type GoneReason = EndReason | 'expired'
 

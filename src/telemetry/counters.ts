@@ -1,5 +1,3 @@
-import type { EventName, Facts } from './events.ts'
-
 /**
  * How often each event has been said since the start, by its name, and by name and kind where it has kinds:
  * `refresh`, `refresh.issued`, `session_ended.logout`, `rotation_lost`.
@@ -7,7 +5,7 @@ import type { EventName, Facts } from './events.ts'
 export type Counts = Readonly<Record<string, number>>
 
 export interface Counters {
-  count(event: EventName, facts: Facts | undefined): void
+  count(event: string, facts: Readonly<Record<string, unknown>> | undefined): void
   readonly counts: Counts
 }
 

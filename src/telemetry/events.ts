@@ -11,6 +11,7 @@ const events = {
   discovered: 'info',
   store_lost: 'warn',
   store_ready: 'info',
+  channel_failed: 'warn',
   login_started: 'debug',
   login_succeeded: 'info',
   login_failed: 'warn',
@@ -19,6 +20,7 @@ const events = {
   refresh: 'info',
   refresh_failed: 'warn',
   session_ended: 'info',
+  session_unreadable: 'warn',
   replicas_late: 'warn',
   rotation_lost: 'error',
   subject_changed: 'error',
@@ -27,7 +29,7 @@ const events = {
   hostile_cookie: 'warn',
   request_failed: 'warn',
   request_broke: 'error',
-  upstream_failed: 'warn',
+  upstream_broke_off: 'warn',
 } as const satisfies Record<string, 'debug' | 'info' | 'warn' | 'error'>
 
 export type EventName = keyof typeof events

@@ -26,7 +26,7 @@ export async function present(
   const { ref } = flight
   const waitedMs = Math.round(performance.now() - flight.began)
   const tokens = TokenSet.open(seal, ref, record.set)
-  if (tokens === null || tokens.refreshToken === null) return { is: 'gone', reason: 'key_removed' }
+  if (tokens === null || tokens.refreshToken === null) return { is: 'later', afterMs: options.timing.decline }
 
   const mark = createMark(store, options.timing, cycle, record.attempt)
   const release = (left: number, declined: number, backoffMs: number) =>

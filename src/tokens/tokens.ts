@@ -75,7 +75,8 @@ export function createTokens(options: Options, store: Store, seal: Seal, provide
     if (record === null) throw new BffError('no_session')
     const tokens = TokenSet.open(seal, ref, record.set)
     if (tokens !== null) return { record, tokens }
-    await end(ref, 'key_removed')
+    // Not ended: while a new secret is being rolled out, other nodes can still read it.
+    say('session_unreadable', { ref, reason: 'key_removed' })
     throw new BffError('no_session')
   }
 

@@ -3,7 +3,8 @@ import { describe, test } from 'node:test'
 import { judgeReturnUrl } from '../../src/http/return-url.ts'
 
 const here = 'https://app.example'
-const judged = (value: string | null) => judgeReturnUrl(value, here, '/bff')
+const routes = [{ path: '/api', upstream: 'http://127.0.0.1:9', antiForgery: 'header' as const }]
+const judged = (value: string | null) => judgeReturnUrl(value, { publicUrl: here, basePath: '/bff', routes })
 
 describe('a return URL', () => {
   for (const path of [
@@ -49,8 +50,17 @@ describe('a return URL', () => {
     test(`${JSON.stringify(value)} is replaced by /`, () => assert.equal(judged(value), '/'))
   }
 
-  for (const own of ['/bff', '/bff/logout', '/BFF/login', '/x/../bff/logout', '/%2e/bff/login']) {
-    test(`${own}, one of our own endpoints, is replaced by /`, () => assert.equal(judged(own), '/'))
+  for (const own of [
+    '/api',
+    '/api/x?y',
+    '/API/x',
+    '/bff',
+    '/bff/logout',
+    '/BFF/login',
+    '/x/../bff/logout',
+    '/%2e/bff/login',
+  ]) {
+    test(`${own}, no page of ours, is replaced by /`, () => assert.equal(judged(own), '/'))
   }
 
   test('none at all is /', () => assert.equal(judged(null), '/'))

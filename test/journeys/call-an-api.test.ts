@@ -237,4 +237,35 @@ describe('calling an API', () => {
     assert.equal((await browser.request('/api/events', { headers })).status, 200)
     assert.equal((await browser.request('/api/events', { headers, method: 'POST' })).status, 403)
   })
+
+  test('on a route with fetch-metadata no request needs the header where the browser says it is our own', async () => {
+    const routes = [{ path: '/api', upstream: world.upstream.url, antiForgery: 'fetch-metadata' as const }]
+    await using other = await startWorld({ bff: { routes } })
+    const user = other.browser()
+    await user.login()
+    const status = async (headers: Record<string, string>) =>
+      (await user.request('/api/form', { method: 'POST', headers })).status
+    assert.equal(await status({ 'sec-fetch-site': 'same-origin' }), 200)
+    assert.equal(await status({ 'sec-fetch-site': 'same-site' }), 403)
+    assert.equal(await status({ 'sec-fetch-site': 'none' }), 403)
+    assert.equal(await status({ 'sec-fetch-site': 'same-origin', origin: 'https://evil.example' }), 403)
+  })
+
+  test('an upstream that answers early does not hold up the connection, nor the end of the server', async () => {
+    await using other = await startWorld()
+    const user = other.browser()
+    await user.login()
+    other.upstream.onRequest((_request, response) => {
+      response.writeHead(413).end('too large')
+      return true
+    })
+    const early = await user.api('/api/upload', { method: 'POST', body: Buffer.alloc(5_000_000) }).catch(() => null)
+    assert.ok(early === null || early.status === 413 || early.status === 502)
+    await early?.body?.cancel()
+    other.upstream.onRequest(() => false)
+    assert.equal((await user.api('/api/x')).status, 200)
+    const began = performance.now()
+    await other.nodes[0]?.bff.close()
+    assert.ok(performance.now() - began < 5_000)
+  })
 })

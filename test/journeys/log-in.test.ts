@@ -1,5 +1,6 @@
 import assert from 'node:assert/strict'
 import { after, before, describe, test } from 'node:test'
+import { setTimeout as pause } from 'node:timers/promises'
 import { startWorld, type World } from '../support/world.ts'
 
 for (const store of ['redis', 'memory'] as const) {
@@ -27,6 +28,22 @@ for (const store of ['redis', 'memory'] as const) {
       await browser.login()
       const { claims } = await (await browser.api('/bff/user')).json()
       assert.deepEqual(Object.keys(claims).sort(), ['email', 'name', 'picture', 'preferred_username', 'sub'])
+    })
+
+    test('asking who is there counts as use, unless it says otherwise', async () => {
+      const browser = world.browser()
+      await browser.login()
+      const idle = async (query: string) =>
+        (await (await browser.api(`/bff/user${query}`)).json()).session.idleExpiresIn
+      await pause(1_100)
+      assert.ok((await idle('?slide=false')) < 1_799)
+      assert.ok((await idle('')) >= 1_799)
+    })
+
+    test('what a max_age must be is whole seconds', async () => {
+      assert.equal((await world.browser().get('/bff/login?max_age=abc')).status, 400)
+      const response = await world.browser().get('/bff/login?max_age=60')
+      assert.equal(new URL(response.headers.get('location') ?? '').searchParams.get('max_age'), '60')
     })
 
     test('the authorization request carries state, nonce and an S256 challenge, and what may pass', async () => {
@@ -102,3 +119,49 @@ for (const store of ['redis', 'memory'] as const) {
     })
   })
 }
+
+test('claims that are not in the ID token are asked from userinfo once, at login', async () => {
+  let asked = 0
+  await using world = await startWorld({
+    provider: {
+      resource: null,
+      claimsInIdToken: false,
+      intercept: (request) => {
+        if (request.url === '/me') asked += 1
+        return false
+      },
+    },
+  })
+  const browser = world.browser()
+  await browser.login()
+  const { claims } = await (await browser.api('/bff/user')).json()
+  assert.deepEqual([claims.sub, claims.name, asked], ['user-alice', 'Alice Marlow', 1])
+})
+
+test('a userinfo endpoint that fails costs its claims, and nothing else', async () => {
+  await using world = await startWorld({
+    provider: {
+      resource: null,
+      claimsInIdToken: false,
+      intercept: (request, response) => {
+        if (request.url !== '/me') return false
+        response.writeHead(500).end()
+        return true
+      },
+    },
+  })
+  const browser = world.browser()
+  await browser.login()
+  const { claims } = await (await browser.api('/bff/user')).json()
+  assert.deepEqual(claims, { sub: 'user-alice' })
+  assert.ok(world.log.some(({ msg }) => msg === 'userinfo_failed'))
+})
+
+test("the operator's max_age holds against an older one that a page asks for", async () => {
+  await using world = await startWorld({ store: 'memory', bff: { authorizationParams: { max_age: '100' } } })
+  const asked = async (query: string) => {
+    const response = await world.browser().get(`/bff/login${query}`)
+    return new URL(response.headers.get('location') ?? '').searchParams.get('max_age')
+  }
+  assert.deepEqual([await asked(''), await asked('?max_age=9999'), await asked('?max_age=5')], ['100', '100', '5'])
+})

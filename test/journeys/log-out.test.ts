@@ -124,6 +124,7 @@ for (const store of ['redis', 'memory'] as const) {
       await browser.login()
       for (const init of [
         { method: 'OPTIONS' },
+        { method: 'GET' },
         { method: 'POST' },
         { method: 'POST', headers: { 'x-csrf': '1', 'sec-fetch-site': 'cross-site' } },
         { method: 'POST', headers: { 'x-csrf': '1', origin: 'https://evil.example' } },

@@ -19,14 +19,16 @@ test('whoever gets hold of Redis reads no token, no cookie, no session id, no st
   const browser = world.browser()
   await browser.login()
   await browser.api('/api/x')
-  await world.browser().startLogin()
+  const pending = world.browser()
+  await pending.startLogin()
   const other = world.browser()
   await other.login('bob')
   await other.api('/bff/logout', { method: 'POST' })
 
-  const cookies = [...browser.cookies.values()].map(({ value }) => decodeURIComponent(value))
+  const { cookies: kept } = pending
+  const cookies = [...browser.cookies.values(), ...kept.values()].map(({ value }) => decodeURIComponent(value))
   const ids = cookies.flatMap((cookie) => cookie.replace(/^s:/, '').split('.'))
-  const states = [browser, other].flatMap(({ visits }) =>
+  const states = [browser, other, pending].flatMap(({ visits }) =>
     visits.map(({ url }) => new URL(url).searchParams.get('state') ?? ''),
   )
   const dump = await redis.dump()
@@ -34,9 +36,13 @@ test('whoever gets hold of Redis reads no token, no cookie, no session id, no st
     dump.includes(':session') && dump.includes(':tokens') && dump.includes('login:'),
     'the dump has our records',
   )
-  for (const secret of [...secrets, ...cookies, ...ids, ...states, ...Object.values(world.options.sessionSecret)]) {
+  const { sessionSecret, clientSecret } = world.options
+  for (const secret of [...secrets, ...cookies, ...ids, ...states, String(sessionSecret), clientSecret]) {
     if (secret.length >= 16) assert.equal(dump.includes(secret), false, `${secret.slice(0, 6)}... is readable`)
   }
+  // The pending login's verifier and nonce are known to nobody but the server: their names would give them away.
+  for (const name of ['odeVerifier', 'code_verifier', 'nonce', 'returnUrl'])
+    assert.equal(dump.includes(name), false, name)
   assert.ok(secrets.length >= 8)
 })
 

@@ -3,6 +3,7 @@ import { describe, test } from 'node:test'
 import { setTimeout as pause } from 'node:timers/promises'
 import type { Browser } from '../support/browser.ts'
 import { type OwnRedis, startRedis } from '../support/redis.ts'
+import { createTokenEndpoint } from '../support/token-endpoint.ts'
 import { startWorld } from '../support/world.ts'
 
 const asPerson = { accept: 'text/html,application/xhtml+xml' }
@@ -87,6 +88,36 @@ describe('an outage of the store', { concurrency: 2 }, () => {
     assert.equal((await recovered(browser, '/bff/login')).status, 302)
     await browser.login()
     assert.equal((await browser.api('/api/x')).status, 200)
+  })
+})
+
+describe('a login that fails at the last step', () => {
+  test('leaves the browser the session it has', async () => {
+    await using redis = await startRedis()
+    const token = createTokenEndpoint()
+    await using world = await startWorld({
+      redisUrl: redis.url,
+      hurried: true,
+      bff: { cookieSameSite: 'Lax' },
+      provider: { intercept: token.intercept },
+    })
+    const browser = world.browser()
+    await browser.login()
+    const cookie = browser.cookies.get('bff')?.value
+    const login = await browser.startLogin({ parameters: { prompt: 'login' } })
+    const arrived = token.arrival()
+    const proceed = token.hold()
+    const finished = browser.finishLogin(login)
+    await arrived
+    await redis.pause()
+    proceed()
+    const response = await finished
+    assert.equal(response.status, 503)
+    assert.deepEqual(response.headers.getSetCookie(), [])
+    await redis.resume()
+    assert.equal((await recovered(browser, '/bff/user')).status, 200)
+    assert.equal((await browser.api('/api/x')).status, 200)
+    assert.equal(browser.cookies.get('bff')?.value, cookie)
   })
 })
 

@@ -22,7 +22,7 @@ describe('a path', () => {
   const get = (path: string, headers: Record<string, string> = asPerson, method = 'GET') =>
     rawRequest(world.relay.port, method, path, headers)
 
-  for (const path of ['/', '/orders/7', '/deep/er?x=1.2', '/apix', '/bffx']) {
+  for (const path of ['/', '/orders/7', '/deep/er?x=1.2', '/apix', '/bffx', '/search/100%25']) {
     test(`${path}, navigated to, is the app`, async () => {
       const { status, body, headers } = await get(path)
       assert.equal(status, 200)
@@ -32,10 +32,19 @@ describe('a path', () => {
     })
   }
 
-  test('a file of the app is served, for ever where its name has a hash', async () => {
+  test('a file of the app is served, and asked for again the next time', async () => {
     const { status, headers } = await get('/app-3f9a1c2b.js', {})
-    assert.equal(status, 200)
-    assert.match(headers.get('cache-control') ?? '', /immutable/)
+    assert.deepEqual([status, headers.get('cache-control')], [200, 'no-cache'])
+    const again = await get('/app-3f9a1c2b.js', { 'if-none-match': headers.get('etag') ?? '' })
+    assert.equal(again.status, 304)
+    assert.equal((await get('/app-3f9a1c2b.js', { range: 'bytes=900-' })).status, 416)
+  })
+
+  test('what is no request at all is answered with a problem, and the connection closes', async () => {
+    const bad = await get('/bff/user', { 'content-length': 'x' })
+    assert.deepEqual([bad.status, JSON.parse(bad.body).code], [400, 'bad_request'])
+    const large = await get('/bff/user', { 'x-large': 'x'.repeat(20_000) })
+    assert.deepEqual([large.status, JSON.parse(large.body).code], [431, 'headers_too_large'])
   })
 
   const nothing: [what: string, path: string, headers?: Record<string, string>, method?: string][] = [
@@ -46,6 +55,7 @@ describe('a path', () => {
     ['an unknown endpoint', '/bff/unknown'],
     ['the base path itself', '/bff'],
     ['an endpoint with a slash behind', '/bff/user/'],
+    ['a path below an endpoint', '/bff/login/foo'],
     ['an endpoint in capitals', '/bff/User'],
     ['our base path in capitals', '/BFF/user'],
     ['a route in capitals', '/API/x'],
@@ -87,6 +97,7 @@ describe('a path', () => {
       const answer = await get(path, { 'x-csrf': '1' }, method)
       assert.equal(answer.status, 405)
       assert.equal(JSON.parse(answer.body).code, 'method_not_allowed')
+      assert.equal(answer.headers.get('allow'), path === '/bff/logout' ? 'GET, HEAD, POST' : 'GET, HEAD')
     }
   })
 
