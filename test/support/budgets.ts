@@ -9,6 +9,7 @@ type Group = keyof typeof budgetSeconds
 /** Folders of `test/` that have a budget of their own; the rest is `main`. */
 const groupOfFolder: Readonly<Record<string, Group>> = {
   rotation: 'rotation',
+  chaos: 'rotation',
   proxy: 'proxy',
   security: 'browser',
   sessions: 'sessions',

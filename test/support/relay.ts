@@ -65,7 +65,7 @@ export async function startRelay(options: RelayOptions = {}): Promise<Relay> {
     client.on('error', () => {
       // Passed on by the pump; before that there is nobody to tell.
     })
-    if (mode === 'cut') client.resetAndDestroy()
+    if (mode === 'cut') resetSocket(client)
     else begin(client)
   })
   listener.listen(options.port ?? 0, '127.0.0.1')
@@ -74,7 +74,7 @@ export async function startRelay(options: RelayOptions = {}): Promise<Relay> {
   if (address === null || typeof address === 'string') throw new Error('the relay has no port')
 
   const reset = (): void => {
-    for (const client of clients.keys()) client.resetAndDestroy()
+    for (const client of clients.keys()) resetSocket(client)
   }
   const close = async (): Promise<void> => {
     const closed = once(listener, 'close')
@@ -127,11 +127,17 @@ function pump(from: Socket, to: Socket, held: () => boolean, see?: (chunk: Buffe
     look()
   })
   from.on('end', () => to.end())
-  from.on('error', () => to.resetAndDestroy())
+  from.on('error', () => resetSocket(to))
   // Closed without an end: we reset it ourselves, or the other pump did.
   from.on('close', () => {
-    if (!from.readableEnded) to.resetAndDestroy()
+    if (!from.readableEnded) resetSocket(to)
   })
   look()
   return look
+}
+
+/** RST. Not after FIN: libuv refuses, and Node.js then forgets to close the handle and never comes to its end. */
+function resetSocket(socket: Socket): void {
+  if (socket.writableEnded) socket.destroy()
+  else socket.resetAndDestroy()
 }
