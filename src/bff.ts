@@ -12,9 +12,8 @@ import { foldPath } from './http/request-target.ts'
 import { createSecurityHeaders } from './http/security-headers.ts'
 import { type BffOptions, type Options, parseOptions } from './options.ts'
 import { pageStyleHash } from './pages/error-page.ts'
-import { createForwarder } from './proxy/forward.ts'
 import { createProxy } from './proxy/proxy.ts'
-import { createTargets, isUnder } from './proxy/target.ts'
+import { isUnder } from './proxy/target.ts'
 import { createProvider } from './relying-party/provider.ts'
 import { createCookieJar } from './session/cookie-jar.ts'
 import { createLogout } from './session/logout.ts'
@@ -76,9 +75,7 @@ export function createBff(options: BffOptions, parts: { log?: Logger; store?: St
   const headers = createSecurityHeaders(publicUrl, pageStyleHash)
   const endpointParts = { options: checked, jar, cookie, pending, sessions, logout }
   const endpoints = createEndpoints(endpointParts, headers.endpoints, answer)
-  const forwarder = createForwarder(timing, say)
-  const proxy = createProxy(checked, forwarder, cookie.ref, tokens)
-  const targetOf = createTargets(checked.routes)
+  const proxy = createProxy(checked, jar.sessionName, cookie.ref, tokens, say)
   const spa = checked.spa === undefined ? null : createSpa(resolve(checked.spa), headers.spa, answer)
   const ownPaths = [basePath, ...checked.routes.map((route) => route.path)].map((path) => path.toLowerCase())
 
@@ -92,10 +89,10 @@ export function createBff(options: BffOptions, parts: { log?: Logger; store?: St
     const path = url.split('?', 1)[0] ?? ''
     if (!path.startsWith('/')) return refuse('bad_target')
     if (isUnder(path, basePath)) return endpoints
-    const target = targetOf(path)
-    if (target !== null) {
+    const forward = proxy.handlerFor(path)
+    if (forward !== null) {
       return (request, response) =>
-        void proxy(request, response, target).catch((error: unknown) => answer.problem(request, response, error))
+        void forward(request, response).catch((error: unknown) => answer.problem(request, response, error))
     }
     const folded = foldPath(path)
     if (folded === null) return refuse('bad_target')
@@ -139,7 +136,7 @@ export function createBff(options: BffOptions, parts: { log?: Logger; store?: St
       const drained = Promise.all(closed).then(() => tokens.drain())
       await Promise.race([drained, new Promise((done) => setTimeout(done, timing.drain).unref())])
       for (const server of servers) server.closeAllConnections()
-      await Promise.all([forwarder.close(), provider.close()])
+      await Promise.all([proxy.close(), provider.close()])
       await store.close()
       say('stopped')
     },

@@ -125,11 +125,16 @@ export type Options = z.output<typeof schema>
 export type Route = Options['routes'][number]
 
 /** Name, sentence and default of every option, for `--help` and for the README's table. */
-export const optionDocs = Object.entries(shape).map(([name, type]) => {
+export const optionDocs = Object.entries(shape).map(([name, type]) => documented(name, type))
+
+/** The same for a route. */
+export const routeDocs = Object.entries(routeSchema.shape).map(([name, type]) => documented(name, type))
+
+function documented(name: string, type: z.ZodType) {
   // What a type makes of nothing at all is its default.
   const absent = type.safeParse(undefined)
   return { name, default: absent.data, required: !absent.success, sentence: type.description ?? '' }
-})
+}
 
 /**
  * Checks options and fills in defaults.

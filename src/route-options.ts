@@ -1,5 +1,20 @@
 import { z } from 'zod'
 
+const headerName = z
+  .string()
+  .regex(/^[A-Za-z0-9!#$%&'*+.^`|~-]+$/, 'is not a header name (underscores are not accepted)')
+  .transform((name) => name.toLowerCase())
+const headerValue = z.string().regex(/^[\t\x20-\x7e]*$/, 'must be visible ASCII')
+const cookieNames = z.array(z.string().regex(/^[A-Za-z0-9!#$%&'*+.^_`|~-]+$/, 'is not a cookie name')).default([])
+const seconds = z.number().positive().max(86_400)
+
+const headerChanges = z
+  .strictObject({
+    set: z.record(headerName, headerValue).default({}),
+    remove: z.array(headerName).default([]),
+  })
+  .prefault({})
+
 /** One entry of `routes`: what is forwarded where, and on which conditions. */
 export const routeSchema = z.strictObject({
   path: z
@@ -19,10 +34,39 @@ export const routeSchema = z.strictObject({
       }
     })
     .describe('origin and base path that take the place of `path`'),
+  methods: z
+    .array(z.enum(['GET', 'HEAD', 'POST', 'PUT', 'PATCH', 'DELETE', 'OPTIONS']))
+    .min(1)
+    .optional()
+    .describe('what is forwarded; anything but TRACE and CONNECT unless set'),
+  token: z
+    .enum(['user', 'optional', 'none'])
+    .default('user')
+    .describe("whose access token is put on: the user's, theirs if there is a session, or nobody's"),
+  scope: z.string().optional().describe('what the user must have been granted, separated by spaces'),
   antiForgery: z
     .enum(['header', 'fetch-metadata'])
     .default('header')
     .describe('`fetch-metadata` also accepts `Sec-Fetch-Site: same-origin` in place of the header'),
+  encodedSlash: z
+    .boolean()
+    .default(false)
+    .describe('whether `%2F` may be in the path, which upstreams read differently'),
+  maxBodyBytes: z.int().min(0).optional().describe('longer request bodies are refused'),
+  timeouts: z
+    .strictObject({ connect: seconds.optional(), firstByte: seconds.optional(), idle: seconds.optional() })
+    .prefault({})
+    .describe(
+      'seconds: to connect (3), to the first byte (60), between two chunks of a body (300; not for event streams unless set)',
+    ),
+  forwardCookies: cookieNames.describe('cookies that go to the upstream, by name; never ours'),
+  responseCookies: cookieNames.describe('cookies that the upstream may set, by name; never ours'),
+  requestHeaders: headerChanges.describe('headers to `set` and to `remove` on the way to the upstream'),
+  responseHeaders: headerChanges.describe('headers to `set` and to `remove` on the way back'),
+  tls: z
+    .strictObject({ ca: z.string().optional(), cert: z.string().optional(), key: z.string().optional() })
+    .optional()
+    .describe('PEM files: authority that the upstream is trusted by, our certificate and its key'),
 })
 
 /** `null` for what is no absolute URL. */

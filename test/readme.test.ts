@@ -4,7 +4,7 @@ import { join } from 'node:path'
 import { describe, test } from 'node:test'
 import { secretOptions, variableOf } from '../src/env.ts'
 import { BffError, type ProblemName, problems } from '../src/errors.ts'
-import { optionDocs } from '../src/options.ts'
+import { optionDocs, routeDocs } from '../src/options.ts'
 import { paths } from '../src/wire.ts'
 
 const root = join(import.meta.dirname, '..')
@@ -16,7 +16,7 @@ function section(name: string): string[] {
   assert.ok(found, `the README has no section ${name}`)
   return (found[1] ?? '')
     .split('\n')
-    .filter((line) => !/^(```|\|---|\| (variable|code|method, path|package) \|)/.test(line))
+    .filter((line) => !/^(```|\|---|\| (variable|option|code|method, path|package) \|)/.test(line))
 }
 
 const cells = (row: string): string[] =>
@@ -33,6 +33,14 @@ describe('the README says what the code does:', () => {
     })
     rows.push('| `BFF_CONFIG` | path of a YAML or JSON file with the same options in camelCase | none |')
     assert.deepEqual(section('configuration'), rows)
+  })
+
+  test('options of a route', () => {
+    const rows = routeDocs.map(
+      ({ name, sentence, default: value, required }) =>
+        `| \`${name}\` | ${sentence} | ${required ? 'required' : defaultText(value)} |`,
+    )
+    assert.deepEqual(section('routes'), rows)
   })
 
   test('endpoints', () => {
@@ -74,6 +82,6 @@ describe('the README says what the code does:', () => {
 
 function defaultText(value: unknown): string {
   if (value === undefined) return 'none'
-  if (Array.isArray(value)) return `\`${value.join(',')}\``
+  if (Array.isArray(value)) return value.length === 0 ? 'none' : `\`${value.join(',')}\``
   return typeof value === 'object' ? 'none' : `\`${value}\``
 }

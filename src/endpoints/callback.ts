@@ -1,5 +1,5 @@
+import { readCookies } from '../cookie-header.ts'
 import { BffError } from '../errors.ts'
-import { readCookies } from '../session/cookie-jar.ts'
 import { type Endpoint, type EndpointParts, queryOf, redirect } from './endpoint.ts'
 
 /** Ends a login: the code becomes tokens, the browser gets a new session id and goes where it wanted to. */

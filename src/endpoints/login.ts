@@ -1,6 +1,6 @@
+import { readCookies } from '../cookie-header.ts'
 import { BffError } from '../errors.ts'
 import { judgeReturnUrl } from '../http/return-url.ts'
-import { readCookies } from '../session/cookie-jar.ts'
 import { loginParameters } from '../wire.ts'
 import { type Endpoint, type EndpointParts, queryOf, redirect } from './endpoint.ts'
 

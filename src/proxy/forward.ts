@@ -1,28 +1,33 @@
 import type { IncomingMessage, ServerResponse } from 'node:http'
-import { type Dispatcher, Pool } from 'undici'
-import type { BffError } from '../errors.ts'
+import { pipeline, type Readable } from 'node:stream'
+import type { Dispatcher } from 'undici'
+import { BffError } from '../errors.ts'
 import type { Say } from '../telemetry/events.ts'
 import type { Timing } from '../timing.ts'
+import { createBodyLimit } from './body-limit.ts'
+import type { HeaderRules } from './headers.ts'
 import { createPassBack } from './pass-back.ts'
+import type { Target } from './target.ts'
+import { createUpstream } from './upstreams.ts'
 
-/** What an upstream is asked, beside what the client's request says itself. */
+/** What is asked of an upstream, beside what the client's request says itself. */
 export interface Forwarded {
-  origin: string
   path: string
-  headers: string[]
+  /** `null` for no token. */
+  token: string | null
   /**
-   * Asked when the upstream has refused the access token as invalid: other headers to try once more with, or `null`
-   * to let the refusal stand. Never asked twice.
+   * Asked when the upstream has refused the token as invalid: another one to try once more with, or `null` to let the
+   * refusal stand. Never asked twice.
    */
-  whenRefused: () => Promise<string[] | null>
+  insteadOf: (() => Promise<string | null>) | null
 }
 
-/** Streams one request to an upstream and its response back. */
+/** Streams requests to one route's upstream and its responses back. */
 export interface Forwarder {
   /**
    * Resolves when the response has been passed on, or its client has left.
-   * @throws BffError `upstream_unreachable`, `upstream_timeout`, or what `whenRefused` threw, when nothing has been sent
-   *   to the client yet
+   * @throws BffError `payload_too_large`, `upstream_unreachable`, `upstream_timeout`, or what `insteadOf` threw, when
+   *   nothing has been sent to the client yet
    */
   forward(request: IncomingMessage, response: ServerResponse, forwarded: Forwarded): Promise<void>
   close(): Promise<void>
@@ -31,41 +36,37 @@ export interface Forwarder {
 /** May be sent twice (RFC 9110, section 9.2.2); only without a body, which is not kept. */
 const idempotent = new Set(['GET', 'HEAD', 'OPTIONS', 'PUT', 'DELETE'])
 
-export function createForwarder(timing: Timing, say: Say): Forwarder {
-  const pools = new Map<string, Pool>()
-
-  function poolOf(origin: string): Pool {
-    const known = pools.get(origin)
-    if (known !== undefined) return known
-    const pool = new Pool(origin, {
-      connect: { timeout: timing.connect },
-      headersTimeout: timing.firstByte,
-      bodyTimeout: timing.idleBody,
-      // undici takes an HTTP/2 body that was cut off for a complete one.
-      allowH2: false,
-    })
-    pools.set(origin, pool)
-    return pool
-  }
+export function createForwarder(target: Target, rules: HeaderRules, timing: Timing, say: Say): Forwarder {
+  const { origin, route } = target
+  const pool = createUpstream(target, timing)
+  const brokeOff = (error: Error) => say('upstream_broke_off', { origin }, error)
 
   return {
-    forward(request, response, { origin, path, headers, whenRefused }) {
-      const pool = poolOf(origin)
+    forward(request, response, { path, token, insteadOf }) {
       const method = request.method as Dispatcher.HttpMethod // Node's parser accepts no other tokens
-      const { 'transfer-encoding': chunked, 'content-length': length } = request.headers
-      const body = chunked !== undefined || Number(length) > 0 ? request : null
+      const body = bodyOf(request, route.maxBodyBytes)
+      // An event stream is silent for as long as nothing happens.
+      const isEvents = route.timeouts.idle === undefined && request.headers.accept === 'text/event-stream'
+      const options = { path, method, body, ...(isEvents ? { bodyTimeout: 0 } : {}) }
 
       return new Promise<void>((resolve, reject: (error: BffError) => void) => {
-        const ends = { resolve, reject, brokeOff: (error: Error) => say('upstream_broke_off', { origin }, error) }
-        const again = (fresh: string[]) => {
-          pool.dispatch({ path, method, headers: fresh, body }, createPassBack(request, response, ends, null))
-        }
-        const refusal = { ask: whenRefused, again: body === null && idempotent.has(method) ? again : null }
-        pool.dispatch({ path, method, headers, body }, createPassBack(request, response, ends, refusal))
+        const passed = { request, response, responseHeaders: rules.response, resolve, reject, brokeOff }
+        const send = (withToken: string | null, refusal: Parameters<typeof createPassBack>[1]) =>
+          pool.dispatch({ ...options, headers: rules.request(request, withToken) }, createPassBack(passed, refusal))
+        const again = body === null && idempotent.has(method) ? (fresh: string) => void send(fresh, null) : null
+        send(token, insteadOf === null ? null : { ask: insteadOf, again })
       })
     },
-    async close() {
-      await Promise.all([...pools.values()].map((pool) => pool.destroy()))
-    },
+    close: () => pool.destroy(),
   }
+}
+
+/** @throws BffError `payload_too_large` when the client says so itself */
+function bodyOf(request: IncomingMessage, maxBytes: number | undefined): Readable | null {
+  const { 'transfer-encoding': chunked, 'content-length': length } = request.headers
+  if (chunked === undefined && !(Number(length) > 0)) return null
+  if (maxBytes === undefined) return request
+  if (Number(length) > maxBytes) throw new BffError('payload_too_large')
+  // The length that was said is held to by the parser; only what comes in chunks has to be counted.
+  return chunked === undefined ? request : pipeline(request, createBodyLimit(maxBytes), () => undefined)
 }

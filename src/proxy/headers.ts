@@ -1,5 +1,7 @@
 import type { IncomingHttpHeaders, IncomingMessage } from 'node:http'
+import { readCookies } from '../cookie-header.ts'
 import { antiForgeryHeader } from '../wire.ts'
+import type { Target } from './target.ts'
 
 /** Belong to one connection (RFC 9110, section 7.6.1), or to the framing that each side does for itself. */
 const hopByHop = [
@@ -17,7 +19,7 @@ const hopByHop = [
 ]
 
 /** What a client could use to speak in our name, or in its user's. */
-const neverFromClient = new Set([
+const neverFromClient = [
   ...hopByHop,
   'host',
   'cookie',
@@ -29,10 +31,10 @@ const neverFromClient = new Set([
   'x-http-method',
   'x-http-method-override',
   'x-method-override',
-])
+]
 
 /** What an upstream must not say to the browser in our name. */
-const neverFromUpstream = new Set([
+const neverFromUpstream = [
   ...hopByHop,
   'set-cookie',
   'set-cookie2',
@@ -40,57 +42,94 @@ const neverFromUpstream = new Set([
   'server',
   'www-authenticate',
   'x-powered-by',
-])
+]
 
-/** Facts about our own side that upstreams are told. */
+/** What an upstream is told of us. */
 export interface ForwardedFacts {
   proto: string
   host: string
+  /** Our own cookies' names begin with this: no route passes them, whatever it is configured to. */
+  ownCookies: string
 }
 
-/** Request headers for the upstream as a flat list: the client's, less what is not the client's to say, then ours. */
-export function requestHeaders(request: IncomingMessage, token: string, { proto, host }: ForwardedFacts): string[] {
-  const named = namedByConnection(request.headers.connection)
-  const headers: string[] = []
-  const { rawHeaders } = request
-  for (let i = 0; i + 1 < rawHeaders.length; i += 2) {
-    const name = rawHeaders[i] ?? ''
-    const lower = name.toLowerCase()
-    // Servers that read CGI variables take `X_Forwarded_For` for `X-Forwarded-For`.
-    if (neverFromClient.has(lower) || named.has(lower) || lower.startsWith('x-forwarded-') || lower.includes('_'))
-      continue
-    headers.push(name, rawHeaders[i + 1] ?? '')
-  }
-  headers.push('Authorization', `Bearer ${token}`)
-  headers.push('X-Forwarded-For', request.socket.remoteAddress ?? '')
-  headers.push('X-Forwarded-Proto', proto, 'X-Forwarded-Host', host)
-  return headers
+export type ResponseHeaders = Record<string, string | string[]>
+
+/** How the headers of one route's requests and responses are changed; what can be worked out is, once. */
+export interface HeaderRules {
+  /** A flat list: the client's headers, less what is not the client's to say, then ours. @param token `null` for none */
+  request(request: IncomingMessage, token: string | null): string[]
+  /** Less what is not the upstream's to say; private and uncached unless it says so itself. */
+  response(received: IncomingHttpHeaders): ResponseHeaders
 }
 
-/** Response headers for the browser, less what is not the upstream's to say; private and uncached unless it says so. */
-export function responseHeaders(received: IncomingHttpHeaders): Record<string, string | string[]> {
-  const { connection } = received
-  const named = namedByConnection(connection)
-  const headers: Record<string, string | string[]> = {}
-  for (const [name, value] of Object.entries(received)) {
-    if (value === undefined || neverFromUpstream.has(name) || named.has(name)) continue
-    if (name.startsWith('access-control-')) continue
-    headers[name] = value
+export function createHeaderRules(target: Target, { proto, host, ownCookies }: ForwardedFacts): HeaderRules {
+  const { requestHeaders, responseHeaders, forwardCookies, responseCookies } = target.route
+  const set = Object.entries(requestHeaders.set)
+  const dropped = new Set([...neverFromClient, ...requestHeaders.remove, ...set.map(([name]) => name)])
+  const withheld = new Set([...neverFromUpstream, ...responseHeaders.remove])
+  const passedOn = new Set(forwardCookies.filter((name) => !name.startsWith(ownCookies)))
+  const settable = new Set(responseCookies.filter((name) => !name.startsWith(ownCookies)))
+  const always = ['X-Forwarded-Proto', proto, 'X-Forwarded-Host', host, ...set.flat()]
+
+  return {
+    request(request, token) {
+      const named = namedByConnection(request.headers.connection)
+      const headers: string[] = []
+      const { rawHeaders } = request
+      for (let i = 0; i + 1 < rawHeaders.length; i += 2) {
+        const name = rawHeaders[i] ?? ''
+        const lower = name.toLowerCase()
+        // Servers that read CGI variables take `X_Forwarded_For` for `X-Forwarded-For`.
+        if (dropped.has(lower) || named.has(lower) || lower.startsWith('x-forwarded-') || lower.includes('_')) continue
+        headers.push(name, rawHeaders[i + 1] ?? '')
+      }
+      if (passedOn.size > 0) addCookies(headers, request.headers.cookie, passedOn)
+      if (token !== null) headers.push('Authorization', `Bearer ${token}`)
+      headers.push('X-Forwarded-For', request.socket.remoteAddress ?? '', ...always)
+      return headers
+    },
+
+    response(received) {
+      const named = namedByConnection(received.connection)
+      const headers: ResponseHeaders = {}
+      for (const [name, value] of Object.entries(received)) {
+        if (value === undefined || withheld.has(name) || named.has(name) || name.startsWith('access-control-')) continue
+        headers[name] = value
+      }
+      const cookies = received['set-cookie']?.filter((line) => settable.has(line.slice(0, line.indexOf('=')).trim()))
+      if (cookies !== undefined && cookies.length > 0) headers['set-cookie'] = cookies
+      if (typeof headers['location'] === 'string') headers['location'] = browserLocation(headers['location'], target)
+      const cache = String(headers['cache-control'] ?? '')
+      if (!/(^|[\s,])(private|no-store)\b/i.test(cache)) headers['cache-control'] = 'private, no-store'
+      headers['x-content-type-options'] = 'nosniff'
+      headers['cross-origin-resource-policy'] = 'same-origin'
+      return Object.assign(headers, responseHeaders.set)
+    },
   }
-  const cache = String(headers['cache-control'] ?? '')
-  if (!/(^|[\s,])(private|no-store)\b/i.test(cache)) headers['cache-control'] = 'private, no-store'
-  headers['x-content-type-options'] = 'nosniff'
-  headers['cross-origin-resource-policy'] = 'same-origin'
-  return headers
+}
+
+function addCookies(headers: string[], cookieHeader: string | undefined, names: ReadonlySet<string>): void {
+  const pairs = [...readCookies(cookieHeader)]
+    .filter(([name]) => names.has(name))
+    .flatMap(([name, values]) => values.map((value) => `${name}=${value}`))
+  if (pairs.length > 0) headers.push('Cookie', pairs.join('; '))
+}
+
+/** A redirect within the upstream, as the browser has to ask for it; one that leads elsewhere stays as it is. */
+function browserLocation(location: string, { route, origin, basePath }: Target): string {
+  const base = `${origin}${basePath}/`
+  if (!URL.canParse(location, base)) return location
+  const url = new URL(location, base)
+  const inside = url.origin === origin && `${url.pathname}/`.startsWith(`${basePath}/`)
+  // What is relative to the address itself is so on our side too.
+  const relative = !location.startsWith('/') && !/^[a-z][a-z0-9+.-]*:/i.test(location)
+  return inside && !relative ? route.path + url.pathname.slice(basePath.length) + url.search + url.hash : location
 }
 
 function namedByConnection(value: string | string[] | undefined): ReadonlySet<string> {
   if (value === undefined) return none
-  return new Set(
-    String(value)
-      .split(',')
-      .map((name) => name.trim().toLowerCase()),
-  )
+  const names = String(value).split(',')
+  return new Set(names.map((name) => name.trim().toLowerCase()))
 }
 
 const none: ReadonlySet<string> = new Set()

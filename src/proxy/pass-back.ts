@@ -1,20 +1,29 @@
 import type { IncomingHttpHeaders, IncomingMessage, ServerResponse } from 'node:http'
 import { type Dispatcher, errors } from 'undici'
 import { BffError } from '../errors.ts'
-import { responseHeaders } from './headers.ts'
+import type { HeaderRules } from './headers.ts'
+
+/** One request on its way, and who wants to know how it went. */
+export interface Passed {
+  request: IncomingMessage
+  response: ServerResponse
+  responseHeaders: HeaderRules['response']
+  resolve: () => void
+  reject: (error: BffError) => void
+  /** Told of a response that was cut off after it had begun. */
+  brokeOff: (error: Error) => void
+}
 
 /** What to do about an upstream that refuses the access token. */
 export interface Refusal {
-  ask: () => Promise<string[] | null>
+  ask: () => Promise<string | null>
   /** Sends the request once more; `null` when it cannot be sent twice. */
-  again: ((headers: string[]) => void) | null
+  again: ((token: string) => void) | null
 }
 
 /** Passes an upstream's response on as it comes, at the pace of the client. */
 export function createPassBack(
-  request: IncomingMessage,
-  response: ServerResponse,
-  ends: { resolve: () => void; reject: (error: BffError) => void; brokeOff: (error: Error) => void },
+  { request, response, responseHeaders, resolve, reject, brokeOff }: Passed,
   refusal: Refusal | null,
 ): Dispatcher.DispatchHandler {
   let upstream: Dispatcher.DispatchController | undefined
@@ -41,7 +50,7 @@ export function createPassBack(
       if (fresh === null) pass()
       else instead = () => again(fresh)
     } catch (error) {
-      instead = () => ends.reject(error instanceof BffError ? error : new BffError('internal', { cause: error }))
+      instead = () => reject(error instanceof BffError ? error : new BffError('internal', { cause: error }))
     }
   }
 
@@ -57,7 +66,7 @@ export function createPassBack(
       else response.once('close', left)
     },
     onResponseStart(controller, status, headers) {
-      if (status < 200) return
+      if (status < 200) return passInterim(response, status, headers)
       if (status !== 401 || refusal === null || !saysInvalidToken(headers)) return passHead(status, headers)
       const { ask, again } = refusal
       if (again === null) {
@@ -72,20 +81,22 @@ export function createPassBack(
       controller.pause()
       response.once('drain', () => controller.resume())
     },
-    onResponseEnd() {
+    onResponseEnd(_controller, trailers) {
       if (instead !== undefined) return finish(instead)
+      // RFC 9110, section 6.5.1: only to those who have said that they take them.
+      if (wantsTrailers.test(String(request.headers.te ?? ''))) response.addTrailers(plain(trailers))
       response.end()
-      finish(ends.resolve)
+      finish(resolve)
     },
     onResponseError(_controller, error) {
       if (instead !== undefined && !response.destroyed) return finish(instead)
-      if (!response.headersSent && !response.destroyed) return finish(() => ends.reject(problemOf(error)))
+      if (!response.headersSent && !response.destroyed) return finish(() => reject(problemOf(error)))
       // Half a response must look like half a response.
       if (!response.writableEnded && !response.destroyed) {
-        ends.brokeOff(error)
+        brokeOff(error)
         response.destroy()
       }
-      finish(ends.resolve)
+      finish(resolve)
     },
   }
 }
@@ -95,7 +106,25 @@ function saysInvalidToken(headers: IncomingHttpHeaders): boolean {
   return /(^|,)\s*bearer\b.*\berror\s*=\s*"?invalid_token\b/i.test(String(headers['www-authenticate'] ?? ''))
 }
 
+const wantsTrailers = /(^|,)\s*trailers\s*(,|;|$)/i
+
+function plain(headers: IncomingHttpHeaders): Record<string, string> {
+  const known = Object.entries(headers).filter(([name, value]) => value !== undefined && !neverTrailers.has(name))
+  return Object.fromEntries(known.map(([name, value]) => [name, String(value)]))
+}
+
+/** Would change what has been judged at the head of the response (RFC 9110, section 6.5.1). */
+const neverTrailers = new Set(['set-cookie', 'content-length', 'transfer-encoding', 'authorization', 'cache-control'])
+
+/** RFC 9110, section 15.2 and RFC 8297. */
+function passInterim(response: ServerResponse, status: number, { link }: IncomingHttpHeaders): void {
+  if (response.headersSent || response.destroyed) return
+  if (status === 102) response.writeProcessing()
+  else if (status === 103 && link !== undefined) response.writeEarlyHints({ link: String(link) })
+}
+
 function problemOf(error: Error): BffError {
+  if (error instanceof BffError) return error
   const late =
     error instanceof errors.HeadersTimeoutError ||
     error instanceof errors.BodyTimeoutError ||

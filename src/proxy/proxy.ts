@@ -2,45 +2,86 @@ import type { IncomingMessage, ServerResponse } from 'node:http'
 import { BffError } from '../errors.ts'
 import { demandAntiForgery } from '../http/anti-forgery.ts'
 import type { Options } from '../options.ts'
-import type { Tokens } from '../tokens/tokens.ts'
-import type { Forwarder } from './forward.ts'
-import { requestHeaders } from './headers.ts'
-import { type Target, upstreamPath } from './target.ts'
+import type { Say } from '../telemetry/events.ts'
+import type { Spendable, Tokens } from '../tokens/tokens.ts'
+import { createForwarder } from './forward.ts'
+import { createHeaderRules } from './headers.ts'
+import { createTargets, isUnder, type Target, upstreamPath } from './target.ts'
 
 /** What we do for a request that is not ours. It reads, and writes nothing that its answer would wait for. */
-export type Proxy = (request: IncomingMessage, response: ServerResponse, target: Target) => Promise<void>
+export interface Proxy {
+  /** Who answers requests under a path; `null` when it lies under no route. */
+  handlerFor(path: string): ((request: IncomingMessage, response: ServerResponse) => Promise<void>) | null
+  close(): Promise<void>
+}
 
 /**
+ * @param ownCookies what the names of our own cookies begin with
  * @param refOf the session a request's cookie names, `null` for none
  * @param tokens what that session may spend; throws what stops the request
  */
 export function createProxy(
-  { publicUrl }: Options,
-  forwarder: Forwarder,
+  { publicUrl, routes, timing }: Options,
+  ownCookies: string,
   refOf: (request: IncomingMessage) => string | null,
   tokens: Pick<Tokens, 'spendable' | 'insteadOf'>,
+  say: Say,
 ): Proxy {
   const { protocol, host } = new URL(publicUrl)
-  const facts = { proto: protocol.slice(0, -1), host }
+  const facts = { proto: protocol.slice(0, -1), host, ownCookies }
 
-  return async (request, response, target) => {
-    const { method } = request
-    // TRACE would show the token to whoever reads the answer.
-    if (method === 'TRACE' || method === 'CONNECT') throw new BffError('method_not_allowed')
-    const path = upstreamPath(target, request.url ?? '')
-    demandAntiForgery(request, target.route.antiForgery, publicUrl)
-    const ref = refOf(request)
-    if (ref === null) throw new BffError('no_session')
-    const spent = await tokens.spendable(ref)
-    if (response.destroyed) return // left while we waited
-    await forwarder.forward(request, response, {
-      origin: target.origin,
-      path,
-      headers: requestHeaders(request, spent.accessToken, facts),
-      async whenRefused() {
-        const fresh = await tokens.insteadOf(ref, spent)
-        return fresh === null ? null : requestHeaders(request, fresh.accessToken, facts)
+  function createRoute(target: Target) {
+    const { route } = target
+    const forwarder = createForwarder(target, createHeaderRules(target, facts), timing, say)
+    const methods: ReadonlySet<string> | null = route.methods === undefined ? null : new Set(route.methods)
+    const required = route.scope?.split(' ').filter((name) => name !== '') ?? []
+
+    async function spendable(ref: string | null): Promise<Spendable | null> {
+      if (ref === null) {
+        if (route.token === 'user') throw new BffError('no_session')
+        return null
+      }
+      try {
+        return await tokens.spendable(ref)
+      } catch (error) {
+        // The cookie of a session that is over is no reason to refuse what needs none.
+        if (route.token === 'optional' && error instanceof BffError && error.status === 401) return null
+        throw error
+      }
+    }
+
+    return {
+      target,
+      close: forwarder.close,
+      async handle(request: IncomingMessage, response: ServerResponse) {
+        const { method = '' } = request
+        // TRACE would show the token to whoever reads the answer.
+        const allowed = methods === null ? method !== 'TRACE' && method !== 'CONNECT' : methods.has(method)
+        if (!allowed) throw new BffError('method_not_allowed')
+        const path = upstreamPath(target, request.url ?? '')
+        demandAntiForgery(request, route.antiForgery, publicUrl)
+        const ref = route.token === 'none' ? null : refOf(request)
+        const spent = route.token === 'none' ? null : await spendable(ref)
+        if (spent !== null && !hasScope(spent, required)) throw new BffError('insufficient_scope')
+        if (response.destroyed) return // left while we waited
+        const insteadOf =
+          spent === null || ref === null ? null : async () => (await tokens.insteadOf(ref, spent))?.accessToken ?? null
+        await forwarder.forward(request, response, { path, token: spent?.accessToken ?? null, insteadOf })
       },
-    })
+    }
   }
+
+  const known = createTargets(routes).map(createRoute)
+  return {
+    handlerFor: (path) => known.find(({ target }) => isUnder(path, target.route.path))?.handle ?? null,
+    async close() {
+      await Promise.all(known.map((route) => route.close()))
+    },
+  }
+}
+
+function hasScope({ scope }: Spendable, required: readonly string[]): boolean {
+  if (required.length === 0) return true
+  const granted = new Set(scope.split(' '))
+  return required.every((name) => granted.has(name))
 }

@@ -10,17 +10,17 @@ export interface Target {
   readonly basePath: string
 }
 
-/** @returns the target of a request path, by whole segments, the longest match first; `null` for none */
-export function createTargets(routes: readonly Route[]): (path: string) => Target | null {
-  const targets = routes
+/** The targets of all routes, the longest path first: the first one that a path lies under is its own. */
+export function createTargets(routes: readonly Route[]): Target[] {
+  return routes
     .map((route) => {
       const { origin, pathname } = new URL(route.upstream)
       return { route, origin, basePath: pathname === '/' ? '' : pathname.replace(/\/$/, '') }
     })
     .sort((a, b) => b.route.path.length - a.route.path.length)
-  return (path) => targets.find(({ route }) => isUnder(path, route.path)) ?? null
 }
 
+/** Whether a path lies under another, by whole segments. */
 export function isUnder(path: string, prefix: string): boolean {
   return path.startsWith(prefix) && (path.length === prefix.length || path[prefix.length] === '/')
 }
@@ -34,11 +34,19 @@ export function isUnder(path: string, prefix: string): boolean {
 export function upstreamPath({ route, basePath }: Target, url: string): string {
   const mark = url.indexOf('?')
   const path = mark < 0 ? url : url.slice(0, mark)
-  // Slashes in disguise, NUL, fragments, and empty segments, which some take for the start of a host.
-  if (/%(?:25)*(?:2f|5c|00)|[\\#\0]|\/\//i.test(path)) throw new BffError('bad_target')
-  if (path.split('/').some(isDotSegment)) throw new BffError('bad_target')
-  return `${basePath}${path.slice(route.path.length)}${mark < 0 ? '' : url.slice(mark)}` || '/'
+  if (disguised.test(path) || (!route.encodedSlash && encodedSlash.test(path))) throw new BffError('bad_target')
+  if (path.split(anySlash).some(isDotSegment)) throw new BffError('bad_target')
+  return (
+    `${basePath}${path.slice(route.path.length)}` +
+    (basePath === '' && path === route.path ? '/' : '') +
+    (mark < 0 ? '' : url.slice(mark))
+  )
 }
+
+/** Backslashes, NUL and fragments, and empty segments, which some take for the start of a host. */
+const disguised = /%(?:25)*(?:5c|00)|[\\#\0]|\/\//i
+const encodedSlash = /%(?:25)*2f/i
+const anySlash = /\/|%(?:25)*2f/i
 
 /** `.` and `..`, also encoded, also twice, also with a path parameter behind (`..;x`). */
 function isDotSegment(segment: string): boolean {

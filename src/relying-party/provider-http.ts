@@ -68,7 +68,9 @@ function ask(
           controller.abort(new Error('withdrawn'))
           return
         }
-        timer = setTimeout(() => controller.abort(new Error('no answer in time')), timeoutMs)
+        // Not at once: after a pause of this process the answer may lie in the socket, yet to be read.
+        const giveUp = () => controller.abort(new Error('no answer in time'))
+        timer = setTimeout(() => setImmediate(giveUp), timeoutMs)
       },
       onResponseStart(_controller, statusCode, received) {
         status = statusCode

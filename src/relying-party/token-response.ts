@@ -11,6 +11,8 @@ export interface IssuedTokens {
   expiresIn: number | null
   refreshToken: string | null
   idToken: string | null
+  /** What was granted, separated by spaces; `null` when not said, which means: what was asked for. */
+  scope: string | null
 }
 
 /**
@@ -19,12 +21,13 @@ export interface IssuedTokens {
  */
 export function readTokenResponse(body: unknown): IssuedTokens {
   const response: { [member: string]: unknown } = typeof body === 'object' && body !== null ? { ...body } : {}
-  const { access_token, expires_in, refresh_token, id_token } = response
+  const { access_token, expires_in, refresh_token, id_token, scope } = response
   return {
     accessToken: isSendable(access_token) && access_token.length <= maxAccessTokenLength ? access_token : null,
     expiresIn: readSeconds(expires_in),
     refreshToken: isSendable(refresh_token) ? refresh_token : null,
     idToken: isSendable(id_token) ? id_token : null,
+    scope: typeof scope === 'string' ? scope : null,
   }
 }
 

@@ -1,4 +1,5 @@
 import { randomBytes } from 'node:crypto'
+import { readCookies } from '../cookie-header.ts'
 import type { Options } from '../options.ts'
 import { endSessionUrl } from '../relying-party/end-session.ts'
 import type { Provider } from '../relying-party/provider.ts'
@@ -6,7 +7,7 @@ import { deriveKey } from '../secrets.ts'
 import type { Seal } from '../tokens/seal.ts'
 import type { Tokens } from '../tokens/tokens.ts'
 import { paths } from '../wire.ts'
-import { type CookieJar, readCookies } from './cookie-jar.ts'
+import type { CookieJar } from './cookie-jar.ts'
 import { logoutSid, sameText } from './reference.ts'
 
 /** How long a browser may take over logging out at the provider. */

@@ -21,7 +21,7 @@ export function createMemoryTokenRecords(
 ): TokenRecords {
   const records = createExpiringMap<Kept>(now)
   const leases = createExpiringMap<string>(now)
-  const endeds = createExpiringMap<{ reason: EndReason; set: string | null }>(now)
+  const endeds = createExpiringMap<{ reason: EndReason; by: string | null; set: string | null }>(now)
 
   const gone = (ref: string): Gone => ({ is: 'gone', reason: endeds.get(ref)?.reason ?? 'expired' })
   const sameRecord = (record: Kept, fence: Fence) => record.epoch === fence.epoch && record.version === fence.version
@@ -116,18 +116,19 @@ export function createMemoryTokenRecords(
     },
     async end(ref, reason, fence) {
       const record = records.get(ref)
+      const before = endeds.get(ref)
+      if (fence !== null && before?.by === fence.id) return { is: 'ended', reason: before.reason, set: before.set }
       if (fence !== null && !(record !== undefined && sameRecord(record, fence) && record.attempt === fence.id)) {
         return { is: 'notMine' }
       }
       if (record !== undefined) {
         records.delete(ref)
         deleteSession(ref)
-        endeds.set(ref, { reason, set: record.set }, endedMs)
+        endeds.set(ref, { reason, by: fence?.id ?? null, set: record.set }, endedMs)
         tell({ is: 'ended', ref, reason })
         return { is: 'ended', reason, set: record.set }
       }
-      const before = endeds.get(ref)
-      return before === undefined ? { is: 'none' } : { is: 'already', ...before }
+      return before === undefined ? { is: 'none' } : { is: 'already', reason: before.reason, set: before.set }
     },
     async forget(ref) {
       const ended = endeds.get(ref)

@@ -85,7 +85,10 @@ export async function present(
       // Declined or unsent: the token was not used up.
       const { decline } = options.timing
       const doubled = Math.min(decline * 2 ** record.declined, decline * longestDeclineFactor)
-      const backoffMs = (is === 'declined' ? answer.retryAfterMs : null) ?? doubled
+      const told = (is === 'declined' ? answer.retryAfterMs : null) ?? doubled
+      // Nothing has been heard since an earlier presentation met with silence: that one may still be under way.
+      const inDoubt = is === 'unsent' && presentation > 1
+      const backoffMs = inDoubt ? Math.max(told, silenceBackoff(options.timing.silence, presentation)) : told
       await release(presentation - 1, record.declined + 1, backoffMs)
       return { is: 'later', afterMs: backoffMs }
     }

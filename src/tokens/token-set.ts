@@ -14,6 +14,8 @@ interface Fields {
   readonly life: number
   readonly refreshToken: string | null
   readonly idToken: string | null
+  /** What was granted, separated by spaces. */
+  readonly scope: string
   /** Whose tokens these are, by the first ID token. */
   readonly issuer: string
   readonly subject: string
@@ -37,6 +39,9 @@ export class TokenSet {
   }
   get idToken() {
     return this.#fields.idToken
+  }
+  get scope() {
+    return this.#fields.scope
   }
   get issuer() {
     return this.#fields.issuer
@@ -73,7 +78,9 @@ export class TokenSet {
     const { issuer, subject } = this.#fields
     const refreshToken = issued.refreshToken ?? this.#fields.refreshToken
     const idToken = issued.idToken ?? this.#fields.idToken
-    const whose = { issuer, subject, afterRejection }
+    // RFC 6749, section 6: not said means unchanged.
+    const scope = issued.scope ?? this.#fields.scope
+    const whose = { issuer, subject, scope, afterRejection }
     return TokenSet.issued({ ...issued, refreshToken, idToken }, at, defaultLifeMs, whose)
   }
 
@@ -82,7 +89,7 @@ export class TokenSet {
     { accessToken, expiresIn, refreshToken, idToken }: IssuedTokens,
     at: number,
     defaultLifeMs: number,
-    whose: Pick<Fields, 'issuer' | 'subject' | 'afterRejection'>,
+    whose: Pick<Fields, 'issuer' | 'subject' | 'scope' | 'afterRejection'>,
   ): TokenSet {
     const told = expiresIn === null ? defaultLifeMs : expiresIn * 1000
     const life = accessToken === null ? unusableLifeMs : told

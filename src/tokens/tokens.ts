@@ -16,6 +16,8 @@ import { TokenSet } from './token-set.ts'
 /** An access token, and the version of the record it is from. */
 export interface Spendable extends Fence {
   accessToken: string
+  /** What was granted, separated by spaces. */
+  scope: string
 }
 
 /** What a session may spend, and for how long. Sessions are named by `ref`. */
@@ -83,7 +85,9 @@ export function createTokens(options: Options, store: Store, seal: Seal, provide
   return {
     async begin(ref, { tokens: issued, claims }) {
       const at = store.now()
-      const whose = { issuer: claims.iss, subject: claims.sub, afterRejection: false }
+      // RFC 6749, section 5.1: not said means as asked for.
+      const scope = issued.scope ?? options.scope
+      const whose = { issuer: claims.iss, subject: claims.sub, scope, afterRejection: false }
       const tokens = TokenSet.issued(issued, at, options.defaultTokenSeconds * 1000, whose)
       if (tokens.refreshToken === null) say('no_refresh_token', { ref, scope: options.scope })
       const longest = options.absoluteTimeoutSeconds * 1000
@@ -111,7 +115,7 @@ export function createTokens(options: Options, store: Store, seal: Seal, provide
         if (!tokens.isSpendable) throw unavailable(tokens.left(now))
         const early = tokens.refreshToken !== null && tokens.isInWindow(now, options.refreshBeforeSeconds * 1000)
         if (early && record.notBefore <= now) flights.join(ref, record, 'age')
-        return { accessToken: tokens.accessToken, epoch: record.epoch, version: record.version }
+        return { accessToken: tokens.accessToken, scope: tokens.scope, epoch: record.epoch, version: record.version }
       }
       if (tokens.refreshToken === null) throw new BffError('no_session')
       const flight = flights.join(ref, record, 'age')
@@ -153,7 +157,7 @@ function spend(landed: Landed): Spendable {
   if (landed.is === 'later') throw unavailable(landed.afterMs)
   const { tokens, epoch, version } = landed
   if (!tokens.isSpendable) throw unavailable(0)
-  return { accessToken: tokens.accessToken, epoch, version }
+  return { accessToken: tokens.accessToken, scope: tokens.scope, epoch, version }
 }
 
 function unavailable(afterMs: number): BffError {

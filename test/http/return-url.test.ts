@@ -1,9 +1,10 @@
 import assert from 'node:assert/strict'
 import { describe, test } from 'node:test'
 import { judgeReturnUrl } from '../../src/http/return-url.ts'
+import { routeSchema } from '../../src/route-options.ts'
 
 const here = 'https://app.example'
-const routes = [{ path: '/api', upstream: 'http://127.0.0.1:9', antiForgery: 'header' as const }]
+const routes = [routeSchema.parse({ path: '/api', upstream: 'http://127.0.0.1:9' })]
 const judged = (value: string | null) => judgeReturnUrl(value, { publicUrl: here, basePath: '/bff', routes })
 
 describe('a return URL', () => {

@@ -1,15 +1,17 @@
 import assert from 'node:assert/strict'
 import { describe, test } from 'node:test'
 import { BffError } from '../../src/errors.ts'
-import type { Route } from '../../src/options.ts'
-import { createTargets, upstreamPath } from '../../src/proxy/target.ts'
+import { createTargets, isUnder, type Target, upstreamPath } from '../../src/proxy/target.ts'
+import { routeSchema } from '../../src/route-options.ts'
 
-const route = (path: string, upstream: string): Route => ({ path, upstream, antiForgery: 'header' })
-const targetOf = createTargets([
+const route = (path: string, upstream: string, more: object = {}) => routeSchema.parse({ path, upstream, ...more })
+const targets = createTargets([
   route('/api', 'http://one.example/v1'),
   route('/api/orders', 'http://two.example'),
   route('/files', 'http://three.example/base/'),
+  route('/slash', 'http://four.example', { encodedSlash: true }),
 ])
+const targetOf = (path: string): Target | undefined => targets.find((target) => isUnder(path, target.route.path))
 
 function dialled(url: string): string {
   const target = targetOf(url.split('?', 1)[0] ?? '')
@@ -24,6 +26,8 @@ describe('a request target', () => {
     '/api/x?y=1&y=2&z=a+b%20c;d': 'http://one.example/v1/x?y=1&y=2&z=a+b%20c;d',
     '/api?x': 'http://one.example/v1?x',
     '/api/orders': 'http://two.example/',
+    '/api/orders?x': 'http://two.example/?x',
+    '/slash/a%2Fb': 'http://four.example/a%2Fb',
     '/api/orders/7': 'http://two.example/7',
     '/api/ordersX': 'http://one.example/v1/ordersX',
     '/files/a%20b/%E2%82%AC/c;v=1': 'http://three.example/base/a%20b/%E2%82%AC/c;v=1',
@@ -34,6 +38,8 @@ describe('a request target', () => {
   }
 
   const bad = [
+    '/slash/a%5cb',
+    '/slash/%2e%2e%2fx',
     '/api/../admin',
     '/api/./x',
     '/api/..',
@@ -67,6 +73,6 @@ describe('a request target', () => {
   }
 
   for (const url of ['/apix', '/api.json', '/api@evil.example', '/ap', '/API/x', '/file']) {
-    test(`${url} is under no route`, () => assert.equal(targetOf(url), null))
+    test(`${url} is under no route`, () => assert.equal(targetOf(url), undefined))
   }
 })

@@ -280,6 +280,8 @@ for (const [name, open] of Object.entries(stores)) {
         assert.deepEqual(await flight('one', 7).end(), { is: 'notMine' })
         assert.notEqual(await read(), null)
         assert.equal((await flight('one').end()).is, 'ended')
+        assert.equal((await flight('one').end()).is, 'ended', 'repeated, it tells what became of the first')
+        assert.equal((await flight('two').end()).is, 'notMine')
       },
     )
 

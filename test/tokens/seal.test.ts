@@ -39,8 +39,19 @@ describe('a seal', () => {
 })
 
 describe('a token set', () => {
-  const issued = { accessToken: 'the-token', expiresIn: 60, refreshToken: 'the-refresh', idToken: 'the-id' }
-  const tokens = TokenSet.issued(issued, 1_000, 300_000, { issuer: 'i', subject: 's', afterRejection: false })
+  const issued = {
+    accessToken: 'the-token',
+    expiresIn: 60,
+    refreshToken: 'the-refresh',
+    idToken: 'the-id',
+    scope: null,
+  }
+  const tokens = TokenSet.issued(issued, 1_000, 300_000, {
+    issuer: 'i',
+    subject: 's',
+    scope: 'a b',
+    afterRejection: false,
+  })
 
   test('prints itself redacted, however it is printed', () => {
     for (const text of [
@@ -54,7 +65,7 @@ describe('a token set', () => {
   })
   test('keeps what a refresh does not bring', () => {
     const fresh = tokens.refreshed(
-      { accessToken: 'new', expiresIn: null, refreshToken: null, idToken: null },
+      { accessToken: 'new', expiresIn: null, refreshToken: null, idToken: null, scope: null },
       2_000,
       300_000,
       false,

@@ -1,0 +1,134 @@
+import type { Chain } from './chains.ts'
+import { type Hindrances, readHindrances } from './hindrances.ts'
+import type { Exchange, History } from './history.ts'
+
+/** Why a refresh token was presented again, by the list of unavoidable losses in `docs/refresh-protocol.md`. */
+export type Excuse =
+  /** It had been declined, or was dead already: to present it again costs nothing. */
+  | 'declined'
+  | 'refused before'
+  /** The answer never arrived. */
+  | 'answer lost'
+  | 'given up'
+  /** Who had asked was killed before it could write what it got. */
+  | 'holder killed'
+  /** Who had asked was stopped, or away from Redis, for longer than anybody waits. */
+  | 'holder out'
+  /** It was sent before, and arrived late. */
+  | 'delayed'
+
+export interface Excuses {
+  /** `null`: there is none. @param first arrived before `second`, with the same token */
+  between(chain: Chain, first: Exchange, second: Exchange): Excuse | null
+  /** When the node that had asked is known to have had the answer, by its own log. */
+  receivedAt(chain: Chain, exchange: Exchange): number | null
+}
+
+/** Clocks of two processes, and the time from one line of code to the next. */
+const slackMs = 30
+
+/** A timer may fire late, and a request may travel for a while. */
+const looseness = 0.85
+
+/** On a machine with too much to do a request needs that part of the time a node waits to arrive, and its answer too. */
+const busyness = 0.6
+
+/** No request was ever seen to travel longer, on however busy a machine. */
+const longestDelayMs = 2_000
+
+const everyNode = -1
+
+export function readExcuses(history: History): Excuses {
+  const hindrances = readHindrances(history)
+  const { ask, lease, grace } = history.limits
+  /** Away for longer than what is left of its lease, and the grace. */
+  const outMs = ((2 / 3) * lease + grace) * looseness
+
+  function receivedAt(chain: Chain, { node, processed, outcome, fate, arrived }: Exchange): number | null {
+    if (outcome !== 'issued' || processed === null || fate === 'swallowed' || fate === 'spoiled') return null
+    const next = history.exchanges.find((one) => one.arrived > arrived && isOf(chain, one) && one.node === node)
+    const line = history.said.find(
+      (said) =>
+        said.event === 'refresh' &&
+        said.outcome === 'issued' &&
+        said.ref === chain.ref &&
+        said.node === node &&
+        said.at >= processed - slackMs &&
+        said.at <= (next?.processed ?? Number.POSITIVE_INFINITY),
+    )
+    return line?.at ?? null
+  }
+
+  /** Killed before it had written what it received. */
+  function killed(node: number, from: number, to: number, received: number | null): boolean {
+    return hindrances
+      .during(['kill'], node, from, to)
+      .some(({ began }) => began >= from && began <= to && !wrote(hindrances, node, received, began))
+  }
+
+  function out(node: number, from: number, to: number, received: number | null): boolean {
+    return hindrances.of(node).some(({ began, ended, own }) => {
+      const until = Math.min(ended, to)
+      return own && ended >= from - lease && until - began >= outMs && !wrote(hindrances, node, received, began)
+    })
+  }
+
+  function lost({ node, fate, arrived, ended }: Exchange, before: number): boolean {
+    const isGone = fate === 'swallowed' || fate === 'dropped' || fate === 'left'
+    if (isGone && ended !== null && ended <= before) return true
+    const until = Math.min((ended ?? before) + slackMs, before)
+    return hindrances.during(['provider-cut', 'provider-hold'], node, arrived - slackMs, until).length > 0
+  }
+
+  /** Waited for in vain, as long as a node waits; by the endpoint's clock, or by the node's own word and about as long. */
+  function gaveUp(chain: Chain, { node, arrived, ended }: Exchange, before: number): boolean {
+    const said = history.said.find(
+      (line) =>
+        line.ref === chain.ref &&
+        line.node === node &&
+        line.outcome === 'silent' &&
+        line.at >= arrived - longestDelayMs,
+    )
+    const from = Math.min(said?.at ?? arrived, arrived) - ask
+    const held = hindrances.during(['provider-hold'], node, arrived - 2 * slackMs, arrived)
+    // Our own stall: the endpoint is in this process, and sees a request when it runs again.
+    const stalled = hindrances.during(['stalled'], everyNode, from, arrived)
+    const sent = Math.min(arrived, ...[...held, ...stalled].map(({ began }) => began))
+    if (said !== undefined && said.at <= before + slackMs && said.at - sent >= ask * busyness) return true
+    return Math.min(ended ?? before, before) - sent >= ask * looseness
+  }
+
+  /** Sent at a time when nobody could know better: held on its way, or by a node that was stopped in the act. */
+  function delayed({ node, arrived }: Exchange, since: number): boolean {
+    const held = hindrances.during(['provider-hold'], node, arrived - 2 * slackMs, arrived)
+    const stopped = hindrances.during(['stop-short', 'stop-long', 'stalled'], node, arrived - 2 * slackMs, arrived)
+    return [...held, ...stopped].some(({ began }) => began <= since)
+  }
+
+  return {
+    receivedAt,
+    between(chain, first, second) {
+      const { node, arrived, fate, outcome } = first
+      const to = second.arrived
+      if (outcome === 'refused' && (first.processed ?? to) < to) return 'refused before'
+      if ((fate === 'declined' || fate === 'spoiled') && (first.ended ?? to) <= to) return 'declined'
+      const received = receivedAt(chain, first)
+      const known = received !== null && received < to ? received : null
+      if (known === null) {
+        if (lost(first, to)) return 'answer lost'
+        if (gaveUp(chain, first, to)) return 'given up'
+      }
+      if (killed(node, arrived - slackMs, to, known)) return 'holder killed'
+      if (out(node, arrived, to, known)) return 'holder out'
+      return delayed(second, known ?? arrived) ? 'delayed' : null
+    },
+  }
+}
+
+function wrote(hindrances: Hindrances, node: number, received: number | null, before: number): boolean {
+  return received !== null && hindrances.couldWrite(node, received, before)
+}
+
+function isOf(chain: Chain, { presented }: Exchange): boolean {
+  return presented !== null && chain.tokens.includes(presented)
+}
