@@ -1,6 +1,7 @@
 import { once } from 'node:events'
 import { createServer, type IncomingMessage, type Server, type ServerResponse } from 'node:http'
 import { resolve } from 'node:path'
+import type { Duplex } from 'node:stream'
 import type { Logger } from 'pino'
 import { createAdminServer } from './admin.ts'
 import { createEndpoints } from './endpoints/router.ts'
@@ -14,6 +15,7 @@ import { type BffOptions, type Options, parseOptions } from './options.ts'
 import { pageStyleHash } from './pages/error-page.ts'
 import { createProxy } from './proxy/proxy.ts'
 import { isUnder } from './proxy/target.ts'
+import { responseOn } from './proxy/upgrade.ts'
 import { createProvider } from './relying-party/provider.ts'
 import { createCookieJar } from './session/cookie-jar.ts'
 import { createLogout } from './session/logout.ts'
@@ -27,6 +29,7 @@ import type { Store } from './storage/store.ts'
 import { type Counts, createCounters } from './telemetry/counters.ts'
 import { createSay, type Say } from './telemetry/events.ts'
 import { createLog } from './telemetry/log.ts'
+import { createOpenStreams } from './tokens/open-streams.ts'
 import { createSeal } from './tokens/seal.ts'
 import { createTokens } from './tokens/tokens.ts'
 import { paths } from './wire.ts'
@@ -39,6 +42,10 @@ export interface Bff {
   handle(request: IncomingMessage, response: ServerResponse): void
   /** The same as Express middleware; what is neither an endpoint nor under a route nor for the SPA is passed on. */
   router(request: IncomingMessage, response: ServerResponse, next: () => void): void
+  /** Opens a WebSocket for a handshake, as Node's server hands it to its `upgrade` event. */
+  upgrade(request: IncomingMessage, socket: Duplex, head: Buffer): void
+  /** Adds to a server of your own what middleware cannot reach: WebSockets, and answers to what is no request. */
+  attach(server: Server): void
   /** How often what has happened since the start, `rotation_lost` among it. */
   readonly counts: Counts
   /** Starts a server on `host` and `port` (and `adminPort`). */
@@ -75,7 +82,8 @@ export function createBff(options: BffOptions, parts: { log?: Logger; store?: St
   const headers = createSecurityHeaders(publicUrl, pageStyleHash)
   const endpointParts = { options: checked, jar, cookie, pending, sessions, logout }
   const endpoints = createEndpoints(endpointParts, headers.endpoints, answer)
-  const proxy = createProxy(checked, jar.sessionName, cookie.ref, tokens, say)
+  const streams = createOpenStreams(store, timing.storeBudget)
+  const proxy = createProxy(checked, jar.sessionName, cookie.ref, tokens, streams, say)
   const spa = checked.spa === undefined ? null : createSpa(resolve(checked.spa), headers.spa, answer)
   const ownPaths = [basePath, ...checked.routes.map((route) => route.path)].map((path) => path.toLowerCase())
 
@@ -91,14 +99,37 @@ export function createBff(options: BffOptions, parts: { log?: Logger; store?: St
     if (isUnder(path, basePath)) return endpoints
     const forward = proxy.handlerFor(path)
     if (forward !== null) {
-      return (request, response) =>
-        void forward(request, response).catch((error: unknown) => answer.problem(request, response, error))
+      return (request, response) => {
+        if (proxy.upgrades(request)) return void refuseUpgrade(request, response)
+        forward(request, response, null).catch((error: unknown) => answer.problem(request, response, error))
+      }
     }
     const folded = foldPath(path)
     if (folded === null) return refuse('bad_target')
     // Somebody means one of our paths, and would be let past its checks by whoever folds as they do.
     if (ownPaths.some((own) => isUnder(folded, own))) return refuse('no_route')
     return spa
+  }
+
+  /** A handshake that came as a plain request: the server it came by was not given to `attach`. */
+  function refuseUpgrade(request: IncomingMessage, response: ServerResponse) {
+    say('upgrade_not_attached', { remedy: 'call bff.attach(server)' })
+    refuse('bad_request')(request, response)
+  }
+
+  const upgrade: Bff['upgrade'] = (request, socket, head) => {
+    socket.on('error', () => socket.destroy())
+    const response = responseOn(request, socket)
+    const forward = proxy.handlerFor((request.url ?? '').split('?', 1)[0] ?? '')
+    if (forward === null || !proxy.upgrades(request)) return refuse('no_route')(request, response)
+    forward(request, response, { socket, head }).catch((error: unknown) => answer.problem(request, response, error))
+  }
+
+  const attach: Bff['attach'] = (server) => {
+    // Whatever else asks for an upgrade is served as if it had not.
+    Object.assign(server, { shouldUpgradeCallback: proxy.upgrades })
+    server.on('upgrade', upgrade)
+    server.on('clientError', answerClientError)
   }
 
   // The first login should not wait for it; if it fails, the first login tries again.
@@ -109,6 +140,8 @@ export function createBff(options: BffOptions, parts: { log?: Logger; store?: St
 
   return {
     handle,
+    upgrade,
+    attach,
     counts: counters.counts,
     router(request, response, next) {
       const handler = handlerFor(request)
@@ -116,9 +149,8 @@ export function createBff(options: BffOptions, parts: { log?: Logger; store?: St
       else handler(request, response)
     },
     async listen() {
-      // Upgrades are not proxied: the request is served as if it had not asked for one.
-      const server = createServer({ shouldUpgradeCallback: () => false, keepAliveTimeout: 65_000 }, handle)
-      server.on('clientError', answerClientError)
+      const server = createServer({ keepAliveTimeout: 65_000 }, handle)
+      attach(server)
       await listening(server, checked.port, checked.host)
       servers.push(server)
       if (checked.adminPort !== undefined) {
@@ -133,6 +165,7 @@ export function createBff(options: BffOptions, parts: { log?: Logger; store?: St
     },
     async close() {
       const closed = servers.map(stop)
+      streams.closeAll()
       const drained = Promise.all(closed).then(() => tokens.drain())
       await Promise.race([drained, new Promise((done) => setTimeout(done, timing.drain).unref())])
       for (const server of servers) server.closeAllConnections()

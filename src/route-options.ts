@@ -48,6 +48,7 @@ export const routeSchema = z.strictObject({
     .enum(['header', 'fetch-metadata'])
     .default('header')
     .describe('`fetch-metadata` also accepts `Sec-Fetch-Site: same-origin` in place of the header'),
+  webSocket: z.boolean().default(false).describe('whether WebSockets may be opened; they close with the session'),
   encodedSlash: z
     .boolean()
     .default(false)

@@ -2,7 +2,8 @@ import type { IncomingMessage } from 'node:http'
 import { BffError } from '../errors.ts'
 import { antiForgeryHeader } from '../wire.ts'
 
-export type AntiForgeryRule = 'header' | 'fetch-metadata'
+/** `web-socket`: for a handshake, on which a script cannot set a header either. */
+export type AntiForgeryRule = 'header' | 'fetch-metadata' | 'web-socket'
 
 /**
  * Proof that a request was made by our own origin's script. A page elsewhere can neither set our header (it would need
@@ -21,6 +22,8 @@ export function demandAntiForgery(
   if (origin !== undefined && origin !== publicUrl) throw new BffError('anti_forgery')
   if (site !== undefined && site !== 'same-origin') throw new BffError('anti_forgery')
   if (headers[antiForgeryHeader.name] === antiForgeryHeader.value) return
+  // A browser sends `Origin` with every handshake, and not always `Sec-Fetch-Site`.
+  if (rule === 'web-socket' && origin === publicUrl) return
   const isEventSource = method === 'GET' && headers.accept === 'text/event-stream'
   if ((rule === 'fetch-metadata' || isEventSource) && site === 'same-origin') return
   throw new BffError('anti_forgery')

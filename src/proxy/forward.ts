@@ -1,4 +1,5 @@
 import type { IncomingMessage, ServerResponse } from 'node:http'
+import type { Socket } from 'node:net'
 import { pipeline, type Readable } from 'node:stream'
 import type { Dispatcher } from 'undici'
 import { BffError } from '../errors.ts'
@@ -6,8 +7,9 @@ import type { Say } from '../telemetry/events.ts'
 import type { Timing } from '../timing.ts'
 import { createBodyLimit } from './body-limit.ts'
 import type { HeaderRules } from './headers.ts'
-import { createPassBack } from './pass-back.ts'
+import { createPassBack, type Passed } from './pass-back.ts'
 import type { Target } from './target.ts'
+import { acceptWebSocket, type Bind, type Upgrading } from './upgrade.ts'
 import { createUpstream } from './upstreams.ts'
 
 /** What is asked of an upstream, beside what the client's request says itself. */
@@ -20,6 +22,9 @@ export interface Forwarded {
    * refusal stand. Never asked twice.
    */
   insteadOf: (() => Promise<string | null>) | null
+  bind: Bind
+  /** Set when the request is a WebSocket handshake. */
+  upgrading: Upgrading | null
 }
 
 /** Streams requests to one route's upstream and its responses back. */
@@ -42,15 +47,21 @@ export function createForwarder(target: Target, rules: HeaderRules, timing: Timi
   const brokeOff = (error: Error) => say('upstream_broke_off', { origin }, error)
 
   return {
-    forward(request, response, { path, token, insteadOf }) {
+    forward(request, response, { path, token, insteadOf, bind, upgrading }) {
       const method = request.method as Dispatcher.HttpMethod // Node's parser accepts no other tokens
       const body = bodyOf(request, route.maxBodyBytes)
       // An event stream is silent for as long as nothing happens.
       const isEvents = route.timeouts.idle === undefined && request.headers.accept === 'text/event-stream'
-      const options = { path, method, body, ...(isEvents ? { bodyTimeout: 0 } : {}) }
+      const upgrade = upgrading === null ? null : 'websocket'
+      const options = { path, method, body, upgrade, ...(isEvents ? { bodyTimeout: 0 } : {}) }
 
       return new Promise<void>((resolve, reject: (error: BffError) => void) => {
-        const passed = { request, response, responseHeaders: rules.response, resolve, reject, brokeOff }
+        const upgraded: Passed['upgraded'] = (headers, upstream) => {
+          if (upgrading === null) return void upstream.destroy()
+          response.detachSocket(upgrading.socket as Socket) // as `responseOn` assigned it
+          acceptWebSocket(upgrading, upstream, headers, rules, bind)
+        }
+        const passed = { request, response, responseHeaders: rules.response, resolve, reject, brokeOff, bind, upgraded }
         const send = (withToken: string | null, refusal: Parameters<typeof createPassBack>[1]) =>
           pool.dispatch({ ...options, headers: rules.request(request, withToken) }, createPassBack(passed, refusal))
         const again = body === null && idempotent.has(method) ? (fresh: string) => void send(fresh, null) : null

@@ -1,7 +1,9 @@
 import type { IncomingHttpHeaders, IncomingMessage, ServerResponse } from 'node:http'
+import type { Duplex } from 'node:stream'
 import { type Dispatcher, errors } from 'undici'
 import { BffError } from '../errors.ts'
 import type { HeaderRules } from './headers.ts'
+import type { Bind } from './upgrade.ts'
 
 /** One request on its way, and who wants to know how it went. */
 export interface Passed {
@@ -12,6 +14,9 @@ export interface Passed {
   reject: (error: BffError) => void
   /** Told of a response that was cut off after it had begun. */
   brokeOff: (error: Error) => void
+  bind: Bind
+  /** Told of the upstream's socket when it has agreed to leave HTTP. */
+  upgraded: (headers: IncomingHttpHeaders, socket: Duplex) => void
 }
 
 /** What to do about an upstream that refuses the access token. */
@@ -23,12 +28,13 @@ export interface Refusal {
 
 /** Passes an upstream's response on as it comes, at the pace of the client. */
 export function createPassBack(
-  { request, response, responseHeaders, resolve, reject, brokeOff }: Passed,
+  { request, response, responseHeaders, resolve, reject, brokeOff, bind, upgraded }: Passed,
   refusal: Refusal | null,
 ): Dispatcher.DispatchHandler {
   let upstream: Dispatcher.DispatchController | undefined
   // Set when this response goes nowhere: what to do when it is over.
   let instead: (() => void) | undefined
+  let release: (() => void) | undefined
   const left = () => {
     if (!response.writableFinished) upstream?.abort(new Error('the client has left'))
   }
@@ -38,7 +44,12 @@ export function createPassBack(
     if (!request.complete) response.shouldKeepAlive = false
     response.writeHead(status, responseHeaders(headers))
     // These have no body whatever their headers say; waiting for one would only find fault with it.
-    if (request.method === 'HEAD' || status === 204 || status === 304) response.end()
+    if (request.method === 'HEAD' || status === 204 || status === 304) return void response.end()
+    if (!headers['content-type']?.startsWith('text/event-stream')) return
+    release = bind(() => {
+      response.end()
+      upstream?.abort(new Error('the session has ended'))
+    })
   }
 
   async function tryOtherwise(
@@ -56,6 +67,7 @@ export function createPassBack(
 
   function finish(after: () => void) {
     response.off('close', left)
+    release?.()
     after()
   }
 
@@ -64,6 +76,10 @@ export function createPassBack(
       upstream = controller
       if (response.destroyed) left()
       else response.once('close', left)
+    },
+    onRequestUpgrade(_controller, _status, headers, socket) {
+      finish(() => upgraded(headers, socket))
+      resolve()
     },
     onResponseStart(controller, status, headers) {
       if (status < 200) return passInterim(response, status, headers)

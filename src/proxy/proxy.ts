@@ -3,17 +3,28 @@ import { BffError } from '../errors.ts'
 import { demandAntiForgery } from '../http/anti-forgery.ts'
 import type { Options } from '../options.ts'
 import type { Say } from '../telemetry/events.ts'
+import type { OpenStreams } from '../tokens/open-streams.ts'
 import type { Spendable, Tokens } from '../tokens/tokens.ts'
 import { createForwarder } from './forward.ts'
 import { createHeaderRules } from './headers.ts'
 import { createTargets, isUnder, type Target, upstreamPath } from './target.ts'
+import { type Bind, isWebSocketHandshake, type Upgrading } from './upgrade.ts'
 
 /** What we do for a request that is not ours. It reads, and writes nothing that its answer would wait for. */
 export interface Proxy {
   /** Who answers requests under a path; `null` when it lies under no route. */
-  handlerFor(path: string): ((request: IncomingMessage, response: ServerResponse) => Promise<void>) | null
+  handlerFor(path: string): RouteHandler | null
+  /** Whether a handshake is for a route that takes WebSockets. */
+  upgrades(request: IncomingMessage): boolean
   close(): Promise<void>
 }
+
+/** @param upgrading set when the request has left HTTP to become a WebSocket */
+export type RouteHandler = (
+  request: IncomingMessage,
+  response: ServerResponse,
+  upgrading: Upgrading | null,
+) => Promise<void>
 
 /**
  * @param ownCookies what the names of our own cookies begin with
@@ -25,6 +36,7 @@ export function createProxy(
   ownCookies: string,
   refOf: (request: IncomingMessage) => string | null,
   tokens: Pick<Tokens, 'spendable' | 'insteadOf'>,
+  streams: OpenStreams,
   say: Say,
 ): Proxy {
   const { protocol, host } = new URL(publicUrl)
@@ -53,27 +65,33 @@ export function createProxy(
     return {
       target,
       close: forwarder.close,
-      async handle(request: IncomingMessage, response: ServerResponse) {
+      async handle(request: IncomingMessage, response: ServerResponse, upgrading: Upgrading | null) {
         const { method = '' } = request
         // TRACE would show the token to whoever reads the answer.
         const allowed = methods === null ? method !== 'TRACE' && method !== 'CONNECT' : methods.has(method)
         if (!allowed) throw new BffError('method_not_allowed')
         const path = upstreamPath(target, request.url ?? '')
-        demandAntiForgery(request, route.antiForgery, publicUrl)
+        demandAntiForgery(request, upgrading === null ? route.antiForgery : 'web-socket', publicUrl)
         const ref = route.token === 'none' ? null : refOf(request)
         const spent = route.token === 'none' ? null : await spendable(ref)
         if (spent !== null && !hasScope(spent, required)) throw new BffError('insufficient_scope')
         if (response.destroyed) return // left while we waited
         const insteadOf =
           spent === null || ref === null ? null : async () => (await tokens.insteadOf(ref, spent))?.accessToken ?? null
-        await forwarder.forward(request, response, { path, token: spent?.accessToken ?? null, insteadOf })
+        const bind: Bind = (close) => streams.add(spent === null ? null : ref, close)
+        const token = spent?.accessToken ?? null
+        await forwarder.forward(request, response, { path, token, insteadOf, bind, upgrading })
       },
     }
   }
 
   const known = createTargets(routes).map(createRoute)
+  const routeOf = (path: string) => known.find(({ target }) => isUnder(path, target.route.path))
   return {
-    handlerFor: (path) => known.find(({ target }) => isUnder(path, target.route.path))?.handle ?? null,
+    handlerFor: (path) => routeOf(path)?.handle ?? null,
+    upgrades: (request) =>
+      isWebSocketHandshake(request) &&
+      routeOf((request.url ?? '').split('?', 1)[0] ?? '')?.target.route.webSocket === true,
     async close() {
       await Promise.all(known.map((route) => route.close()))
     },

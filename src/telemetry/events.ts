@@ -30,6 +30,7 @@ const events = {
   request_failed: 'warn',
   request_broke: 'error',
   upstream_broke_off: 'warn',
+  upgrade_not_attached: 'warn',
 } as const satisfies Record<string, 'debug' | 'info' | 'warn' | 'error'>
 
 export type EventName = keyof typeof events

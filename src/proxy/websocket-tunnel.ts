@@ -1,0 +1,61 @@
+import type { Duplex } from 'node:stream'
+import type { CloseReason } from '../tokens/open-streams.ts'
+import { closeFrames, createFrameBoundary } from './websocket-frames.ts'
+
+/** How long a frame may take to come to its end once the session has, in milliseconds. */
+const frameEndMs = 1_000
+
+/** Two sockets that talk to each other through us. */
+export interface Tunnel {
+  /** Tells the browser why, at the next end of a frame, and closes both sides. */
+  close(reason: CloseReason): void
+}
+
+/** Passes bytes both ways as they come, at the pace of whoever is slower. @param closed called once, when both are closed */
+export function createTunnel(browser: Duplex, upstream: Duplex, closed: () => void): Tunnel {
+  const boundary = createFrameBoundary()
+  let ending: CloseReason | undefined
+  let open = 2
+
+  function sayGoodbye(reason: CloseReason) {
+    browser.end(closeFrames[reason])
+    upstream.destroy()
+    // Whoever does not close their side in answer is not waited for.
+    setTimeout(() => browser.destroy(), frameEndMs).unref()
+  }
+
+  function toBrowser(chunk: Buffer) {
+    if (browser.writableEnded) return
+    const taken = boundary.advance(chunk, ending !== undefined)
+    if (!browser.write(chunk.subarray(0, taken))) upstream.pause()
+    if (ending !== undefined && boundary.isReached) sayGoodbye(ending)
+  }
+
+  function tie(from: Duplex, to: Duplex) {
+    to.on('drain', () => from.resume())
+    from.on('end', () => to.end())
+    // Broken off on one side is broken off on the other.
+    from.on('error', () => to.destroy())
+    from.on('close', () => {
+      if (!from.readableEnded) to.destroy()
+      open -= 1
+      if (open === 0) closed()
+    })
+  }
+
+  upstream.on('data', toBrowser)
+  browser.on('data', (chunk: Buffer) => {
+    if (!upstream.writableEnded && !upstream.write(chunk)) browser.pause()
+  })
+  tie(upstream, browser)
+  tie(browser, upstream)
+
+  return {
+    close(reason) {
+      if (ending !== undefined || browser.destroyed) return
+      ending = reason
+      if (boundary.isReached) return sayGoodbye(reason)
+      setTimeout(() => browser.destroy(), frameEndMs).unref()
+    },
+  }
+}
