@@ -59,8 +59,8 @@ describe('a WebSocket', () => {
 
   /** The status with which a handshake was refused. */
   async function refused(socket: WebSocket): Promise<number> {
-    const [request, response] = await once(socket, 'unexpected-response')
-    request.on('error', () => {}).destroy()
+    const [, response] = await once(socket, 'unexpected-response')
+    response.socket.on('error', () => {}).destroy()
     return response.statusCode
   }
 
