@@ -1,4 +1,3 @@
-import { once } from 'node:events'
 import { createServer, type IncomingMessage, type Server, type ServerResponse } from 'node:http'
 import { resolve } from 'node:path'
 import type { Duplex } from 'node:stream'
@@ -9,6 +8,7 @@ import { inProduction } from './env.ts'
 import { BffError, type ProblemName } from './errors.ts'
 import { answerClientError } from './http/client-error.ts'
 import { createErrorAnswer } from './http/error-answer.ts'
+import { holdContinue } from './http/expect-continue.ts'
 import { foldPath } from './http/request-target.ts'
 import { createSecurityHeaders } from './http/security-headers.ts'
 import { type BffOptions, type Options, parseOptions } from './options.ts'
@@ -17,6 +17,7 @@ import { createProxy } from './proxy/proxy.ts'
 import { isUnder } from './proxy/target.ts'
 import { responseOn } from './proxy/upgrade.ts'
 import { createProvider } from './relying-party/provider.ts'
+import { startServer, stopServer } from './servers.ts'
 import { createCookieJar } from './session/cookie-jar.ts'
 import { createLogout } from './session/logout.ts'
 import { createPendingLogins } from './session/pending-login.ts'
@@ -130,6 +131,10 @@ export function createBff(options: BffOptions, parts: { log?: Logger; store?: St
     Object.assign(server, { shouldUpgradeCallback: proxy.upgrades })
     server.on('upgrade', upgrade)
     server.on('clientError', answerClientError)
+    server.on('checkContinue', (request: IncomingMessage, response: ServerResponse) => {
+      holdContinue(request)
+      handle(request, response)
+    })
   }
 
   // The first login should not wait for it; if it fails, the first login tries again.
@@ -151,11 +156,11 @@ export function createBff(options: BffOptions, parts: { log?: Logger; store?: St
     async listen() {
       const server = createServer({ keepAliveTimeout: 65_000 }, handle)
       attach(server)
-      await listening(server, checked.port, checked.host)
+      await startServer(server, checked.port, checked.host)
       servers.push(server)
       if (checked.adminPort !== undefined) {
         const admin = createAdminServer(store.ready)
-        await listening(admin, checked.adminPort, checked.host)
+        await startServer(admin, checked.adminPort, checked.host)
         servers.push(admin)
       }
       const address = server.address()
@@ -164,7 +169,7 @@ export function createBff(options: BffOptions, parts: { log?: Logger; store?: St
       return server
     },
     async close() {
-      const closed = servers.map(stop)
+      const closed = servers.map(stopServer)
       streams.closeAll()
       const drained = Promise.all(closed).then(() => tokens.drain())
       await Promise.race([drained, new Promise((done) => setTimeout(done, timing.drain).unref())])
@@ -182,19 +187,4 @@ function openStore({ store, redisUrl, redisPrefix, redisWaitReplicas, timing }: 
   }
   say('memory_store', { consequence: 'sessions are lost on restart and not shared between processes' })
   return createMemoryStore()
-}
-
-async function listening(server: Server, port: number, host: string): Promise<void> {
-  server.listen(port, host)
-  await once(server, 'listening')
-}
-
-/** Stops accepting, and resolves when the last request in flight has been answered. */
-async function stop(server: Server): Promise<void> {
-  const closed = once(server, 'close')
-  server.close()
-  // A connection whose request was in flight just now is idle a moment later, and would be kept alive.
-  const sweep = setInterval(() => server.closeIdleConnections(), 50)
-  await closed
-  clearInterval(sweep)
 }

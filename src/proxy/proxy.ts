@@ -1,6 +1,7 @@
 import type { IncomingMessage, ServerResponse } from 'node:http'
 import { BffError } from '../errors.ts'
 import { demandAntiForgery } from '../http/anti-forgery.ts'
+import { askForBody } from '../http/expect-continue.ts'
 import type { Options } from '../options.ts'
 import type { Say } from '../telemetry/events.ts'
 import type { OpenStreams } from '../tokens/open-streams.ts'
@@ -80,6 +81,7 @@ export function createProxy(
           spent === null || ref === null ? null : async () => (await tokens.insteadOf(ref, spent))?.accessToken ?? null
         const bind: Bind = (close) => streams.add(spent === null ? null : ref, close)
         const token = spent?.accessToken ?? null
+        askForBody(request, response)
         await forwarder.forward(request, response, { path, token, insteadOf, bind, upgrading })
       },
     }

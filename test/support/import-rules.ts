@@ -25,12 +25,13 @@ const arrows: Readonly<Record<string, readonly string[]>> = {
   'bff.ts': [
     'env.ts',
     'admin.ts',
+    'servers.ts',
     ...['endpoints/', 'http/', 'pages/', 'proxy/', 'relying-party/', 'session/', 'spa/', 'storage/', 'tokens/'],
   ],
   'env.ts': [],
   'admin.ts': [],
-  // Of the relying party, only what never holds a token.
-  'endpoints/': ['session/', 'relying-party/authorization-request.ts', 'http/', 'pages/'],
+  'servers.ts': [],
+  'endpoints/': ['session/', 'http/', 'pages/'],
   'session/': ['tokens/', 'relying-party/'],
   'tokens/': ['relying-party/'],
   'proxy/': ['tokens/', 'http/'],
@@ -70,7 +71,16 @@ const doors: Readonly<Record<string, readonly string[]>> = {
 }
 
 /** Everything else is plain functions, without `req` and `res`. */
-const knowsRequests = ['bff.ts', 'admin.ts', 'http/', 'endpoints/', 'proxy/', 'spa/', 'session/session-cookie.ts']
+const knowsRequests = [
+  'bff.ts',
+  'admin.ts',
+  'servers.ts',
+  'http/',
+  'endpoints/',
+  'proxy/',
+  'spa/',
+  'session/session-cookie.ts',
+]
 
 /** Where else the types of a package are known. */
 const typeDoors: Readonly<Record<string, readonly string[]>> = { express: knowsRequests, pino: ['bff.ts'] }
