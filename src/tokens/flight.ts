@@ -32,11 +32,15 @@ export async function fly(parts: FlightParts, flight: Flight, seen: TokenRecord,
     return null
   }
 
-  if (!health.mayFly()) return later(timing.probe)
+  // Nothing can come of it yet: the probe is left to a session that can use it.
+  const early = seen.notBefore - store.now()
+  if (early > 0) return later(early)
+  const permit = health.mayFly()
+  if (permit === 'no') return later(timing.probe)
   for (;;) {
     const id = randomBytes(12).toString('base64url')
     const cycle = { ref, id, epoch, version }
-    const open = !inDoubt || health.mayPresentDoubtful()
+    const open = !inDoubt || permit === 'as probe' || health.mayPresentDoubtful()
     const acquire = () => store.tokens.acquire(ref, { ...cycle, doubt, open, leaseMs: timing.lease })
     const acquired = await untilDefinite(acquire, timing.storeBudget, timing.retry)
     doubt = null

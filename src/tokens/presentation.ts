@@ -40,7 +40,7 @@ export async function present(
   try {
     for (;;) {
       const answer = await ask(parts, mark, tokens, tokens.refreshToken, presentation).catch(async (error: unknown) => {
-        await release(presentation - 1, record.declined, 0)
+        await release(presentation - 1, record.declined, presentation > 1 ? options.timing.silence : 0)
         throw error
       })
       if (answer.is === 'gone' || answer.is === 'overtaken') return answer

@@ -10,9 +10,9 @@ export interface ProviderHealth {
   answered(): void
   /** A presentation got no answer: ours, or one the channel told of. */
   silent(whose: 'ours' | 'learned'): void
-  /** Whether a flight may begin here. Refused, every `probe` one may all the same, as the probe. */
-  mayFly(): boolean
-  /** Whether a token in doubt may be presented: the last answer is later than the last silence, or this is the probe. */
+  /** Whether a flight may begin here. Where none may, one each `probe` goes as the probe, whatever its token. */
+  mayFly(): 'yes' | 'as probe' | 'no'
+  /** Whether a token in doubt may be presented: the last answer is later than the last silence, or as the probe. */
   mayPresentDoubtful(): boolean
 }
 
@@ -38,7 +38,10 @@ export function createProviderHealth(probeMs: number): ProviderHealth {
       lastSilence = performance.now()
       if (whose === 'ours') silentInARow += 1
     },
-    mayFly: () => silentInARow < breakerLimit || mayProbe(),
+    mayFly() {
+      if (silentInARow < breakerLimit) return 'yes'
+      return mayProbe() ? 'as probe' : 'no'
+    },
     mayPresentDoubtful: () => lastAnswer > lastSilence || mayProbe(),
   }
 }
