@@ -5,6 +5,7 @@ import { demoAccounts } from './accounts.ts'
 import { startApi } from './api.ts'
 import { buildSpa } from './build-spa.ts'
 import { closeServer, listen } from './listen.ts'
+import { createNarration } from './narration.ts'
 import { startProvider } from './provider.ts'
 import { createRegistration } from './registration.ts'
 import { type AtEnd, runProgram } from './run-program.ts'
@@ -26,7 +27,7 @@ async function startDemo(atEnd: AtEnd): Promise<void> {
   atEnd(api.close)
 
   await refuseStranger(3000)
-  const bff = createBff({
+  const options = {
     publicUrl,
     port: 3000,
     host: '127.0.0.1',
@@ -35,10 +36,11 @@ async function startDemo(atEnd: AtEnd): Promise<void> {
     clientSecret,
     scope: 'openid profile email offline_access',
     sessionSecret: randomBytes(32).toString('base64url'),
-    store: 'memory',
+    store: 'memory' as const,
     routes: [{ path: '/api', upstream: api.url }],
     spa: await buildSpa(),
-  })
+  }
+  const bff = createBff(options, { log: createNarration() })
   atEnd(() => bff.close())
   await bff.listen()
 
