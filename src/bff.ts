@@ -6,9 +6,7 @@ import { createAdminServer } from './admin.ts'
 import { createEndpoints } from './endpoints/router.ts'
 import { inProduction } from './env.ts'
 import { BffError, type ProblemName } from './errors.ts'
-import { answerClientError } from './http/client-error.ts'
 import { createErrorAnswer } from './http/error-answer.ts'
-import { holdContinue } from './http/expect-continue.ts'
 import { foldPath } from './http/request-target.ts'
 import { createSecurityHeaders } from './http/security-headers.ts'
 import { type BffOptions, type Options, parseOptions } from './options.ts'
@@ -17,7 +15,7 @@ import { createProxy } from './proxy/proxy.ts'
 import { isUnder } from './proxy/target.ts'
 import { responseOn } from './proxy/upgrade.ts'
 import { createProvider } from './relying-party/provider.ts'
-import { startServer, stopServer } from './servers.ts'
+import { attachTo, startServer, stopServer } from './servers.ts'
 import { createCookieJar } from './session/cookie-jar.ts'
 import { createLogout } from './session/logout.ts'
 import { createPendingLogins } from './session/pending-login.ts'
@@ -45,7 +43,10 @@ export interface Bff {
   router(request: IncomingMessage, response: ServerResponse, next: () => void): void
   /** Opens a WebSocket for a handshake, as Node's server hands it to its `upgrade` event. */
   upgrade(request: IncomingMessage, socket: Duplex, head: Buffer): void
-  /** Adds to a server of your own what middleware cannot reach: WebSockets, and answers to what is no request. */
+  /**
+   * Adds to a server of your own what middleware cannot reach, for our routes alone: WebSockets, and bodies that wait to
+   * be asked for; and answers to what is no request at all.
+   */
   attach(server: Server): void
   /** How often what has happened since the start, `rotation_lost` among it. */
   readonly counts: Counts
@@ -94,8 +95,8 @@ export function createBff(options: BffOptions, parts: { log?: Logger; store?: St
       answer.problem(request, response, new BffError(problem))
 
   /** The request stack, in order: who answers, or `null` for what is not ours. */
-  function handlerFor({ url = '' }: IncomingMessage): Handler | null {
-    const path = url.split('?', 1)[0] ?? ''
+  function handlerFor(incoming: IncomingMessage): Handler | null {
+    const path = pathOf(incoming)
     if (!path.startsWith('/')) return refuse('bad_target')
     if (isUnder(path, basePath)) return endpoints
     const forward = proxy.handlerFor(path)
@@ -121,21 +122,13 @@ export function createBff(options: BffOptions, parts: { log?: Logger; store?: St
   const upgrade: Bff['upgrade'] = (request, socket, head) => {
     socket.on('error', () => socket.destroy())
     const response = responseOn(request, socket)
-    const forward = proxy.handlerFor((request.url ?? '').split('?', 1)[0] ?? '')
+    const forward = proxy.handlerFor(pathOf(request))
     if (forward === null || !proxy.upgrades(request)) return refuse('no_route')(request, response)
     forward(request, response, { socket, head }).catch((error: unknown) => answer.problem(request, response, error))
   }
 
-  const attach: Bff['attach'] = (server) => {
-    // Whatever else asks for an upgrade is served as if it had not.
-    Object.assign(server, { shouldUpgradeCallback: proxy.upgrades })
-    server.on('upgrade', upgrade)
-    server.on('clientError', answerClientError)
-    server.on('checkContinue', (request: IncomingMessage, response: ServerResponse) => {
-      holdContinue(request)
-      handle(request, response)
-    })
-  }
+  const isRoute = (request: IncomingMessage) => proxy.handlerFor(pathOf(request)) !== null
+  const attach: Bff['attach'] = (server) => attachTo(server, { isRoute, upgrades: proxy.upgrades, upgrade })
 
   // The first login should not wait for it; if it fails, the first login tries again.
   provider.configuration().catch(() => undefined)
@@ -179,6 +172,10 @@ export function createBff(options: BffOptions, parts: { log?: Logger; store?: St
       say('stopped')
     },
   }
+}
+
+function pathOf({ url = '' }: IncomingMessage): string {
+  return url.split('?', 1)[0] ?? ''
 }
 
 function openStore({ store, redisUrl, redisPrefix, redisWaitReplicas, timing }: Options, say: Say): Store {

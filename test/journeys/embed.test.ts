@@ -1,8 +1,10 @@
 import assert from 'node:assert/strict'
-import { createServer } from 'node:http'
+import { once } from 'node:events'
+import { createServer, request as httpRequest } from 'node:http'
 import { after, before, describe, test } from 'node:test'
 import express from 'express'
 import request from 'supertest'
+import { WebSocket, WebSocketServer } from 'ws'
 import { closeServer, listen } from '../../demo/listen.ts'
 import { createBff } from '../../src/index.ts'
 import { startRecordingRelay } from '../support/recording-relay.ts'
@@ -17,11 +19,17 @@ describe('inside an Express app', () => {
     world = disposal.use(await startWorld())
     const relay = disposal.use(await startRecordingRelay())
     origin = relay.origin
-    const bff = createBff(world.options)
+    const live = { path: '/live', upstream: 'http://127.0.0.1:9', webSocket: true }
+    const bff = createBff({ ...world.options, routes: [...world.options.routes, live] })
     const app = express()
     app.use(bff.router)
     app.get('/hello', (_request, response) => void response.send('from the app'))
     const server = createServer(app)
+    const own = new WebSocketServer({ noServer: true })
+    server.on('upgrade', (incoming, socket, head) => {
+      if (incoming.url === '/own') own.handleUpgrade(incoming, socket, head, (opened) => opened.send('from the app'))
+    })
+    bff.attach(server)
     relay.forwardTo({ host: '127.0.0.1', port: await listen(server, 0, '127.0.0.1') })
     disposal.defer(() => bff.close())
     disposal.defer(() => closeServer(server))
@@ -41,6 +49,33 @@ describe('inside an Express app', () => {
     const cookie = `bff=${browser.cookies.get('bff')?.value}`
     const answer = await request(origin).post('/api/x?y=1').set({ 'x-csrf': '1', cookie }).send({ a: 1 }).expect(200)
     assert.deepEqual([answer.body.method, answer.body.url, answer.body.bodyBytes], ['POST', '/x?y=1', 7])
+  })
+
+  test('WebSockets of the app are left to it, and ours are opened', async () => {
+    const own = new WebSocket(`${origin.replace('http', 'ws')}/own`)
+    assert.equal(String((await once(own, 'message'))[0]), 'from the app')
+    own.terminate()
+    const ours = new WebSocket(`${origin.replace('http', 'ws')}/live/x`, { headers: { origin: world.origin } })
+    const [, response] = await once(ours, 'unexpected-response')
+    assert.equal(response.statusCode, 401)
+    response.socket.on('error', () => {}).destroy()
+  })
+
+  test('a body that waits to be asked for reaches the app, and our route only with a session', async () => {
+    const post = async (path: string) => {
+      const sent = httpRequest(origin + path, { method: 'POST', headers: { expect: '100-continue', 'x-csrf': '1' } })
+      let asked = false
+      sent.on('continue', () => {
+        asked = true
+        sent.end('body')
+      })
+      sent.flushHeaders()
+      const [response] = await once(sent, 'response')
+      sent.on('error', () => {}).destroy()
+      return [response.statusCode, asked]
+    }
+    assert.deepEqual(await post('/hello'), [404, true])
+    assert.deepEqual(await post('/api/x'), [401, false])
   })
 
   test('options that cannot be used throw when they are given', () => {

@@ -30,7 +30,7 @@ const arrows: Readonly<Record<string, readonly string[]>> = {
   ],
   'env.ts': [],
   'admin.ts': [],
-  'servers.ts': [],
+  'servers.ts': ['http/'],
   'endpoints/': ['session/', 'http/', 'pages/'],
   'session/': ['tokens/', 'relying-party/'],
   'tokens/': ['relying-party/'],
