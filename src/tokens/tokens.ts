@@ -57,6 +57,7 @@ const slideAfterShare = 0.05
 export function createTokens(options: Options, store: Store, seal: Seal, provider: Provider, say: Say): Tokens {
   const { timing } = options
   const idleMs = options.idleTimeoutSeconds * 1000
+  const sliding = new Set<string>()
   const revoker = createRevoker(provider, store, timing, say)
   const health = createProviderHealth(timing.probe)
   const flights = createFlights({ store, seal, provider, health, revoker, options, say })
@@ -69,6 +70,16 @@ export function createTokens(options: Options, store: Store, seal: Seal, provide
     // Revoking a replaced session's token could kill its successor's grant.
     if (ended.reason === 'logout' && tokens !== null) revoker.revoke(ref, tokens)
     return tokens
+  }
+
+  /** Pushes the idle limit out in the background: no request waits for it, and many at once write once. */
+  function slide(ref: string) {
+    if (sliding.has(ref)) return
+    sliding.add(ref)
+    store.tokens
+      .remaining(ref, idleMs)
+      .catch(() => undefined) // the next request tries again
+      .finally(() => sliding.delete(ref))
   }
 
   /** The record as it is now. Never remembered: what another node has ended is over here. */
@@ -108,9 +119,7 @@ export function createTokens(options: Options, store: Store, seal: Seal, provide
     async spendable(ref) {
       const { record, tokens } = await read(ref)
       const now = store.now()
-      if (now - record.extendedAt > idleMs * slideAfterShare) {
-        store.tokens.remaining(ref, idleMs).catch(() => undefined) // a request never waits for this
-      }
+      if (now - record.extendedAt > idleMs * slideAfterShare) slide(ref)
       if (tokens.left(now) > 0) {
         if (!tokens.isSpendable) throw unavailable(tokens.left(now))
         const early = tokens.refreshToken !== null && tokens.isInWindow(now, options.refreshBeforeSeconds * 1000)
