@@ -158,7 +158,7 @@ export function createBff(options: BffOptions, parts: { log?: Logger; store?: St
       }
       const address = server.address()
       const port = typeof address === 'object' && address !== null ? address.port : checked.port
-      say('listening', { publicUrl, host: checked.host, port, store: checked.store })
+      say('listening', { publicUrl, host: checked.host, port, store: checked.store, pid: process.pid })
       return server
     },
     async close() {

@@ -7,6 +7,7 @@ import { type BffOptions, optionDocs, parseOptions } from './options.ts'
 const readers: Readonly<Record<string, (text: string) => unknown>> = {
   port: number,
   adminPort: number,
+  workers: number,
   redisWaitReplicas: number,
   authorizationParams: JSON.parse,
   routes: JSON.parse,

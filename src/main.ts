@@ -3,6 +3,11 @@ import { parseArgs } from 'node:util'
 import { createBff } from './bff.ts'
 import { readConfiguration, variablesHelp } from './env.ts'
 import { ConfigurationError } from './errors.ts'
+import type { BffOptions } from './options.ts'
+import { createCounters } from './telemetry/counters.ts'
+import { createSay } from './telemetry/events.ts'
+import { createLog } from './telemetry/log.ts'
+import { isWorker, runWorkers } from './workers.ts'
 
 const help = `coatcheck: leave your tokens at the door, keep the ticket
 
@@ -35,13 +40,25 @@ async function main(): Promise<number | undefined> {
     process.stdout.write('The configuration is fine.\n')
     return 0
   }
+  if ((options.workers ?? 1) > 1 && !isWorker) return runWorkers(options.workers ?? 1, tellOfCrashes())
+  await serve(options)
+  return undefined
+}
+
+async function serve(options: BffOptions): Promise<void> {
   const bff = createBff(options)
   await bff.listen()
-  // Once: a second signal ends the process at once, as it would any other.
-  for (const signal of ['SIGINT', 'SIGTERM'] as const) {
-    process.once(signal, () => void bff.close().then(() => process.exit(0)))
-  }
-  return undefined
+  const stop = () => void bff.close().then(() => process.exit(0))
+  process.once('SIGTERM', stop)
+  // A terminal's Ctrl-C reaches workers too; theirs is the word of the process that started them.
+  if (isWorker) process.on('SIGINT', () => undefined)
+  // Once: a second one ends the process at once, as it would any other.
+  else process.once('SIGINT', stop)
+}
+
+function tellOfCrashes() {
+  const say = createSay(createLog(), createCounters())
+  return (code: number | null, signal: string | null) => say('worker_crashed', { code, signal })
 }
 
 try {

@@ -108,6 +108,7 @@ const shape = {
   defaultTokenSeconds: seconds().default(300).describe('life of an access token that came without `expires_in`'),
   idleTimeoutSeconds: seconds().default(1800).describe('a session ends when unused for so long'),
   absoluteTimeoutSeconds: seconds().default(36_000).describe('a session ends after so long, used or not'),
+  workers: z.int().min(1).max(256).default(1).describe('processes that share the port; more than 1 needs Redis'),
   timing: timingSchema.describe('internal deadlines in milliseconds, JSON'),
 }
 
@@ -164,6 +165,9 @@ function contradictions(input: object, facts: { production: boolean }): string[]
   }
   if (raw.adminPort !== undefined && raw.adminPort !== 0 && raw.adminPort === (raw.port ?? 3000)) {
     found.push('adminPort: must differ from port')
+  }
+  if (typeof raw.workers === 'number' && raw.workers > 1 && raw.redisUrl === undefined) {
+    found.push("workers: more than one needs redisUrl, or they would not know each other's sessions")
   }
   const basePath = typeof raw.basePath === 'string' ? raw.basePath : '/bff'
   const seen = new Set<string>()

@@ -67,6 +67,7 @@ describe('options', () => {
     'redis without a URL': { store: 'redis', redisUrl: undefined },
     'memory with a Redis URL': { store: 'memory' },
     'deadlines that make a lease unsafe': { timing: { sure: 9_500 } },
+    'several workers without Redis': { workers: 2, redisUrl: undefined },
     'an unknown deadline': { timing: { leese: 1 } },
     'a number that is text': { port: '3000' },
   }

@@ -6,6 +6,7 @@ import type { Counters } from './counters.ts'
 const events = {
   listening: 'info',
   stopped: 'info',
+  worker_crashed: 'error',
   memory_store: 'warn',
   discovery_failed: 'warn',
   discovered: 'info',
