@@ -12,6 +12,8 @@ const readers: Readonly<Record<string, (text: string) => unknown>> = {
   authorizationParams: JSON.parse,
   routes: JSON.parse,
   timing: JSON.parse,
+  trustProxy: (text) =>
+    text === 'true' || text === 'false' ? text === 'true' : /^\d+$/.test(text) ? Number(text) : text,
   refreshBeforeSeconds: number,
   defaultTokenSeconds: number,
   idleTimeoutSeconds: number,

@@ -1,6 +1,5 @@
-import { existsSync } from 'node:fs'
-import { join } from 'node:path'
 import { z } from 'zod'
+import { contradictions } from './contradictions.ts'
 import { ConfigurationError } from './errors.ts'
 import { parseUrl, routeSchema } from './route-options.ts'
 import { timingSchema } from './timing.ts'
@@ -102,6 +101,10 @@ const shape = {
     .default('bff')
     .describe('session cookie; `__Host-` is put in front on https'),
   cookieSameSite: z.enum(['Strict', 'Lax']).default('Strict').describe('SameSite of the session cookie'),
+  trustProxy: z
+    .union([z.boolean(), z.int().min(0), z.string().min(1)])
+    .default(false)
+    .describe("whose `X-Forwarded-For` is believed, as Express's `trust proxy`"),
   refreshBeforeSeconds: seconds()
     .default(30)
     .describe('refresh in the background when less is left (never more than half of the life)'),
@@ -146,42 +149,15 @@ export function parseOptions(input: unknown, facts: { production: boolean }): Op
     error: ({ input: value }) => (value === undefined ? 'required' : undefined),
   })
   const found = parsed.success ? [] : parsed.error.issues.flatMap(sentences)
-  found.push(...contradictions(typeof input === 'object' && input !== null ? input : {}, facts))
+  const given = typeof input === 'object' ? input : {}
+  found.push(
+    ...contradictions(
+      { port: shape.port.parse(undefined), basePath: shape.basePath.parse(undefined), ...given },
+      facts,
+    ),
+  )
   if (!parsed.success || found.length > 0) throw new ConfigurationError(found)
   return parsed.data
-}
-
-/** What no single option can see; read off the raw input, so that it is reported together with everything else. */
-function contradictions(input: object, facts: { production: boolean }): string[] {
-  const raw: { [name in keyof typeof shape]?: unknown } = input
-  const found: string[] = []
-  if (raw.store === 'redis' && raw.redisUrl === undefined) found.push('store: redis needs redisUrl')
-  if (raw.store === 'memory' && raw.redisUrl !== undefined) found.push('store: memory contradicts redisUrl')
-  if (raw.store === undefined && raw.redisUrl === undefined && facts.production) {
-    found.push('redisUrl: required in production (store: memory accepts sessions that are lost on restart)')
-  }
-  if (typeof raw.spa === 'string' && raw.spa !== '' && !existsSync(join(raw.spa, 'index.html'))) {
-    found.push(`spa: there is no index.html in ${raw.spa}`)
-  }
-  if (raw.adminPort !== undefined && raw.adminPort !== 0 && raw.adminPort === (raw.port ?? 3000)) {
-    found.push('adminPort: must differ from port')
-  }
-  if (typeof raw.workers === 'number' && raw.workers > 1 && raw.redisUrl === undefined) {
-    found.push("workers: more than one needs redisUrl, or they would not know each other's sessions")
-  }
-  const basePath = typeof raw.basePath === 'string' ? raw.basePath : '/bff'
-  const seen = new Set<string>()
-  for (const entry of Array.isArray(raw.routes) ? raw.routes : []) {
-    const path: unknown = typeof entry === 'object' && entry !== null ? entry.path : undefined
-    if (typeof path !== 'string') continue
-    const folded = path.toLowerCase()
-    if (seen.has(folded)) found.push(`routes: ${path} is there twice (paths may not differ by case alone)`)
-    seen.add(folded)
-    const base = basePath.toLowerCase()
-    if (`${folded}/`.startsWith(`${base}/`))
-      found.push(`routes: ${path} lies under ${basePath}, where our own endpoints are`)
-  }
-  return found
 }
 
 function sentences(issue: z.core.$ZodIssue): string[] {

@@ -2,6 +2,7 @@ import type { IncomingHttpHeaders, IncomingMessage } from 'node:http'
 import { readCookies } from '../cookie-header.ts'
 import { antiForgeryHeader } from '../wire.ts'
 import type { Target } from './target.ts'
+import type { Trusts } from './trust-proxy.ts'
 
 /** Belong to one connection (RFC 9110, section 7.6.1), or to the framing that each side does for itself. */
 const hopByHop = [
@@ -48,6 +49,8 @@ const neverFromUpstream = [
 export interface ForwardedFacts {
   proto: string
   host: string
+  /** Who may say for whom they speak. */
+  trusts: Trusts
   /** Our own cookies' names begin with this: no route passes them, whatever it is configured to. */
   ownCookies: string
 }
@@ -62,7 +65,7 @@ export interface HeaderRules {
   response(received: IncomingHttpHeaders): ResponseHeaders
 }
 
-export function createHeaderRules(target: Target, { proto, host, ownCookies }: ForwardedFacts): HeaderRules {
+export function createHeaderRules(target: Target, { proto, host, trusts, ownCookies }: ForwardedFacts): HeaderRules {
   const { requestHeaders, responseHeaders, forwardCookies, responseCookies } = target.route
   const set = Object.entries(requestHeaders.set)
   const dropped = new Set([...neverFromClient, ...requestHeaders.remove, ...set.map(([name]) => name)])
@@ -85,7 +88,7 @@ export function createHeaderRules(target: Target, { proto, host, ownCookies }: F
       }
       if (passedOn.size > 0) addCookies(headers, request.headers.cookie, passedOn)
       if (token !== null) headers.push('Authorization', `Bearer ${token}`)
-      headers.push('X-Forwarded-For', request.socket.remoteAddress ?? '', ...always)
+      headers.push('X-Forwarded-For', forwardedFor(request, trusts), ...always)
       return headers
     },
 
@@ -106,6 +109,13 @@ export function createHeaderRules(target: Target, { proto, host, ownCookies }: F
       return Object.assign(headers, responseHeaders.set)
     },
   }
+}
+
+/** The peer, and before it the clients that it names, if it is one of those who may. */
+function forwardedFor({ socket, headers }: IncomingMessage, trusts: Trusts): string {
+  const peer = socket.remoteAddress ?? ''
+  const named = headers['x-forwarded-for']
+  return named !== undefined && trusts(peer) ? `${String(named)}, ${peer}` : peer
 }
 
 function addCookies(headers: string[], cookieHeader: string | undefined, names: ReadonlySet<string>): void {

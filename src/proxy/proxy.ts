@@ -9,6 +9,7 @@ import type { Spendable, Tokens } from '../tokens/tokens.ts'
 import { createForwarder } from './forward.ts'
 import { createHeaderRules } from './headers.ts'
 import { createTargets, isUnder, type Target, upstreamPath } from './target.ts'
+import { createTrust } from './trust-proxy.ts'
 import { type Bind, isWebSocketHandshake, type Upgrading } from './upgrade.ts'
 
 /** What we do for a request that is not ours. It reads, and writes nothing that its answer would wait for. */
@@ -33,7 +34,7 @@ export type RouteHandler = (
  * @param tokens what that session may spend; throws what stops the request
  */
 export function createProxy(
-  { publicUrl, routes, timing }: Options,
+  { publicUrl, routes, timing, trustProxy }: Options,
   ownCookies: string,
   refOf: (request: IncomingMessage) => string | null,
   tokens: Pick<Tokens, 'spendable' | 'insteadOf'>,
@@ -41,7 +42,7 @@ export function createProxy(
   say: Say,
 ): Proxy {
   const { protocol, host } = new URL(publicUrl)
-  const facts = { proto: protocol.slice(0, -1), host, ownCookies }
+  const facts = { proto: protocol.slice(0, -1), host, trusts: createTrust(trustProxy), ownCookies }
 
   function createRoute(target: Target) {
     const { route } = target

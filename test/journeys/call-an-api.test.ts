@@ -80,6 +80,23 @@ describe('calling an API', () => {
     }
   })
 
+  test('a proxy that is trusted names the clients before it, and nobody else does', async () => {
+    for (const [trustProxy, expected] of [
+      ['loopback', '9.9.9.9, 127.0.0.1'],
+      ['10.0.0.0/8', '127.0.0.1'],
+      [1, '9.9.9.9, 127.0.0.1'],
+    ] as const) {
+      await using other = await startWorld({ store: 'memory', bff: { trustProxy } })
+      const user = other.browser()
+      await user.login()
+      const response = await user.api('/api/x', {
+        headers: { 'x-forwarded-for': '9.9.9.9', 'x-forwarded-proto': 'https' },
+      })
+      const headers = new Map(sent(await response.json()))
+      assert.deepEqual([headers.get('x-forwarded-for'), headers.get('x-forwarded-proto')], [expected, 'http'])
+    }
+  })
+
   test('an upstream cannot set cookies, and its answer is private', async () => {
     world.upstream.onRequest((_request, response) => {
       response.setHeader('set-cookie', ['bff=stolen; Path=/', 'x=y'])

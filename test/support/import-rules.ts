@@ -52,7 +52,8 @@ const fewerLeaves: Readonly<Record<string, readonly string[]>> = {
   'cookie-header.ts': [],
   'timing.ts': ['errors.ts'],
   'route-options.ts': ['errors.ts'],
-  'options.ts': ['errors.ts', 'route-options.ts', 'timing.ts', 'wire.ts'],
+  'contradictions.ts': [],
+  'options.ts': ['contradictions.ts', 'errors.ts', 'route-options.ts', 'timing.ts', 'wire.ts'],
   'telemetry/': ['errors.ts', 'options.ts', 'wire.ts'],
 }
 
@@ -66,7 +67,7 @@ const doors: Readonly<Record<string, readonly string[]>> = {
   undici: ['proxy/', 'relying-party/provider-http.ts'],
   redis: ['storage/'],
   pino: ['telemetry/'],
-  express: ['bff.ts', 'endpoints/', 'spa/'],
+  express: ['bff.ts', 'endpoints/', 'spa/', 'proxy/trust-proxy.ts'],
   zod: ['options.ts', 'route-options.ts', 'timing.ts'],
   yaml: ['env.ts'],
 }

@@ -1,0 +1,37 @@
+import { existsSync } from 'node:fs'
+import { join } from 'node:path'
+
+/**
+ * What no single option can see. Read off the input as it came, so that it is reported together with everything else.
+ * @param input with `port` and `basePath` filled in
+ */
+export function contradictions(input: object, facts: { production: boolean }): string[] {
+  const raw: { [name: string]: unknown } = { ...input }
+  const found: string[] = []
+  if (raw['store'] === 'redis' && raw['redisUrl'] === undefined) found.push('store: redis needs redisUrl')
+  if (raw['store'] === 'memory' && raw['redisUrl'] !== undefined) found.push('store: memory contradicts redisUrl')
+  if (raw['store'] === undefined && raw['redisUrl'] === undefined && facts.production) {
+    found.push('redisUrl: required in production (store: memory accepts sessions that are lost on restart)')
+  }
+  if (typeof raw['spa'] === 'string' && raw['spa'] !== '' && !existsSync(join(raw['spa'], 'index.html'))) {
+    found.push(`spa: there is no index.html in ${raw['spa']}`)
+  }
+  if (raw['adminPort'] !== undefined && raw['adminPort'] !== 0 && raw['adminPort'] === raw['port']) {
+    found.push('adminPort: must differ from port')
+  }
+  if (typeof raw['workers'] === 'number' && raw['workers'] > 1 && raw['redisUrl'] === undefined) {
+    found.push("workers: more than one needs redisUrl, or they would not know each other's sessions")
+  }
+  const base = String(raw['basePath']).toLowerCase()
+  const seen = new Set<string>()
+  for (const entry of Array.isArray(raw['routes']) ? raw['routes'] : []) {
+    const path: unknown = typeof entry === 'object' && entry !== null ? entry.path : undefined
+    if (typeof path !== 'string') continue
+    const folded = path.toLowerCase()
+    if (seen.has(folded)) found.push(`routes: ${path} is there twice (paths may not differ by case alone)`)
+    seen.add(folded)
+    if (`${folded}/`.startsWith(`${base}/`))
+      found.push(`routes: ${path} lies under ${raw['basePath']}, where our own endpoints are`)
+  }
+  return found
+}
