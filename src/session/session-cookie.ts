@@ -7,6 +7,7 @@ import session from 'express-session'
 import { readCookies } from '../cookie-header.ts'
 import { BffError } from '../errors.ts'
 import type { Options } from '../options.ts'
+import { remembering } from '../remember.ts'
 import { deriveKey } from '../secrets.ts'
 import type { SessionRecords } from '../storage/store.ts'
 import type { Say } from '../telemetry/events.ts'
@@ -46,6 +47,9 @@ export interface SessionCookie {
   remove(request: WithSession, response: ServerResponse): void
 }
 
+/** A verified signature stays verified; this many cookies need not be hashed again. */
+const rememberedCookies = 10_000
+
 /** How much longer a session record lives than the session: without a token record it is an ended session. */
 const recordGraceSeconds = 3600
 
@@ -62,11 +66,15 @@ export function createSessionCookie(
     return new BffError('bad_request')
   }
 
+  const refOfCookie = remembering(rememberedCookies, (cookie) => {
+    const id = verifiedId(cookie, keys)
+    return id === null ? null : refOf(id)
+  })
+
   const ref: SessionCookie['ref'] = (request) => {
     const [value, second] = readCookies(request.headers.cookie).get(jar.sessionName) ?? []
     if (second !== undefined) throw hostile()
-    const id = value === undefined ? null : verifiedId(value, keys)
-    return id === null ? null : refOf(id)
+    return value === undefined ? null : refOfCookie(value)
   }
 
   const handle = session({

@@ -3,6 +3,7 @@ import { BffError } from '../errors.ts'
 import type { Options } from '../options.ts'
 import type { Login } from '../relying-party/authorization-code.ts'
 import type { Provider } from '../relying-party/provider.ts'
+import { remembering } from '../remember.ts'
 import type { EndReason, Fence, GoneReason, Remaining, Store, TokenRecord } from '../storage/store.ts'
 import type { Say } from '../telemetry/events.ts'
 import type { Held, Landed } from './flight-parts.ts'
@@ -51,6 +52,9 @@ export interface Tokens {
   drain(): Promise<void>
 }
 
+/** Opened sets that are kept in memory; the record itself is read anew by every request. */
+const rememberedSets = 10_000
+
 /** The idle limit is pushed out by requests when this part of it has gone by, so that few of them write. */
 const slideAfterShare = 0.05
 
@@ -58,6 +62,11 @@ export function createTokens(options: Options, store: Store, seal: Seal, provide
   const { timing } = options
   const idleMs = options.idleTimeoutSeconds * 1000
   const sliding = new Set<string>()
+  // Neither of the two parts has a space in it.
+  const open = remembering(rememberedSets, (text) => {
+    const [ref = '', sealed = ''] = text.split(' ')
+    return TokenSet.open(seal, ref, sealed)
+  })
   const revoker = createRevoker(provider, store, timing, say)
   const health = createProviderHealth(timing.probe)
   const flights = createFlights({ store, seal, provider, health, revoker, options, say })
@@ -86,8 +95,8 @@ export function createTokens(options: Options, store: Store, seal: Seal, provide
   async function read(ref: string): Promise<{ record: TokenRecord; tokens: TokenSet }> {
     const record = await store.tokens.read(ref)
     if (record === null) throw new BffError('no_session')
-    const tokens = TokenSet.open(seal, ref, record.set)
-    if (tokens !== null) return { record, tokens }
+    const opened = open(`${ref} ${record.set}`)
+    if (opened !== null) return { record, tokens: opened }
     // Not ended: while a new secret is being rolled out, other nodes can still read it.
     say('session_unreadable', { ref, reason: 'key_removed' })
     throw new BffError('no_session')
