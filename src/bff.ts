@@ -7,6 +7,7 @@ import { createEndpoints } from './endpoints/router.ts'
 import { inProduction } from './env.ts'
 import { BffError, type ProblemName } from './errors.ts'
 import { createErrorAnswer } from './http/error-answer.ts'
+import { isPlainlyFramed } from './http/framing.ts'
 import { foldPath } from './http/request-target.ts'
 import { createSecurityHeaders } from './http/security-headers.ts'
 import { type BffOptions, type Options, parseOptions } from './options.ts'
@@ -91,12 +92,16 @@ export function createBff(options: BffOptions, parts: { log?: Logger; store?: St
 
   const refuse =
     (problem: ProblemName): Handler =>
-    (request, response) =>
+    (request, response) => {
+      // Whoever sends this has lost the thread, or means harm: what follows on the connection is not read.
+      if (problem === 'bad_request') response.shouldKeepAlive = false
       answer.problem(request, response, new BffError(problem))
+    }
 
   /** The request stack, in order: who answers, or `null` for what is not ours. */
   function handlerFor(incoming: IncomingMessage): Handler | null {
     const path = pathOf(incoming)
+    if (!isPlainlyFramed(incoming)) return refuse('bad_request')
     if (!path.startsWith('/')) return refuse('bad_target')
     if (isUnder(path, basePath)) return endpoints
     const forward = proxy.handlerFor(path)
@@ -123,6 +128,7 @@ export function createBff(options: BffOptions, parts: { log?: Logger; store?: St
     socket.on('error', () => socket.destroy())
     const response = responseOn(request, socket)
     const forward = proxy.handlerFor(pathOf(request))
+    if (!isPlainlyFramed(request)) return refuse('bad_request')(request, response)
     if (forward === null || !proxy.upgrades(request)) return refuse('no_route')(request, response)
     forward(request, response, { socket, head }).catch((error: unknown) => answer.problem(request, response, error))
   }

@@ -1,4 +1,4 @@
-import { STATUS_CODES } from 'node:http'
+import { type ServerResponse, STATUS_CODES } from 'node:http'
 import type { Duplex } from 'node:stream'
 import { BffError } from '../errors.ts'
 import { problemBody } from './problem.ts'
@@ -6,8 +6,11 @@ import { randomRequestId } from './request-id.ts'
 
 /** Answers what Node's HTTP parser could make no request of, and closes the connection. */
 export function answerClientError(error: Error & { code?: string }, socket: Duplex): void {
-  // Reset by its client, or in the middle of an answer already: nobody would understand.
-  if (error.code === 'ECONNRESET' || !socket.writable || ('bytesWritten' in socket && socket.bytesWritten !== 0)) {
+  // Node tells in no other way which response is under way.
+  const current = (socket as { _httpMessage?: ServerResponse | null })._httpMessage
+  // Of a request that came whole the answer is still owed, and ours would be taken for it.
+  const owesAnother = current?.req.complete === true || current?.headersSent === true
+  if (error.code === 'ECONNRESET' || !socket.writable || owesAnother) {
     socket.destroy()
     return
   }

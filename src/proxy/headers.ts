@@ -99,8 +99,10 @@ export function createHeaderRules(target: Target, { proto, host, trusts, ownCook
         if (value === undefined || withheld.has(name) || named.has(name) || name.startsWith('access-control-')) continue
         headers[name] = value
       }
-      const cookies = received['set-cookie']?.filter((line) => settable.has(line.slice(0, line.indexOf('=')).trim()))
-      if (cookies !== undefined && cookies.length > 0) headers['set-cookie'] = cookies
+      // undici hands over one line as a string, several as a list.
+      const lines: readonly string[] = [received['set-cookie'] ?? []].flat()
+      const cookies = lines.filter((line) => settable.has(line.slice(0, line.indexOf('=')).trim()))
+      if (cookies.length > 0) headers['set-cookie'] = cookies
       if (typeof headers['location'] === 'string') headers['location'] = browserLocation(headers['location'], target)
       const cache = String(headers['cache-control'] ?? '')
       if (!/(^|[\s,])(private|no-store)\b/i.test(cache)) headers['cache-control'] = 'private, no-store'

@@ -45,7 +45,8 @@ export function createPassBack(
     response.writeHead(status, responseHeaders(headers))
     // These have no body whatever their headers say; waiting for one would only find fault with it.
     if (request.method === 'HEAD' || status === 204 || status === 304) return void response.end()
-    if (!headers['content-type']?.startsWith('text/event-stream')) return
+    // A header that came twice is a list.
+    if (!String(headers['content-type'] ?? '').startsWith('text/event-stream')) return
     release = bind(() => {
       response.end()
       upstream?.abort(new Error('the session has ended'))
@@ -110,6 +111,8 @@ export function createPassBack(
       // Half a response must look like half a response.
       if (!response.writableEnded && !response.destroyed) {
         brokeOff(error)
+        // A connection that closes without a word looks stale: browsers would send the request again, whatever it does.
+        response.flushHeaders()
         response.destroy()
       }
       finish(resolve)
@@ -134,9 +137,15 @@ const neverTrailers = new Set(['set-cookie', 'content-length', 'transfer-encodin
 
 /** RFC 9110, section 15.2 and RFC 8297. */
 function passInterim(response: ServerResponse, status: number, { link }: IncomingHttpHeaders): void {
-  if (response.headersSent || response.destroyed) return
+  if (response.headersSent || response.destroyed || response.req.httpVersion === '1.0') return
   if (status === 102) response.writeProcessing()
-  else if (status === 103 && link !== undefined) response.writeEarlyHints({ link: String(link) })
+  else if (status === 103 && link !== undefined) {
+    try {
+      response.writeEarlyHints({ link: String(link).split(/,\s*(?=<)/) })
+    } catch {
+      // Node takes fewer links than RFC 8288 allows; a hint that cannot be passed on is no reason to fail the answer.
+    }
+  }
 }
 
 function problemOf(error: Error): BffError {
