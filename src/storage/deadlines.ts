@@ -7,7 +7,7 @@ export interface Deadlines {
   within<T>(promise: Promise<T>): Promise<T>
 }
 
-export function createDeadlines(limitMs: number, late: () => Error): Deadlines {
+export function createDeadlines(limitMs: number, late: () => Error, failure: (cause: unknown) => Error): Deadlines {
   const waiting = new Set<{ since: number; reject: (error: Error) => void }>()
   let clock: NodeJS.Timeout | undefined
 
@@ -22,7 +22,7 @@ export function createDeadlines(limitMs: number, late: () => Error): Deadlines {
       // Insertion order is order of age: the rest is younger.
       if (entry.since > limit) return
       waiting.delete(entry)
-      entry.reject(late())
+      entry.reject(failure(late()))
     }
   }
 
@@ -39,7 +39,7 @@ export function createDeadlines(limitMs: number, late: () => Error): Deadlines {
           },
           (error: unknown) => {
             waiting.delete(entry)
-            reject(error)
+            reject(failure(error))
           },
         )
       })

@@ -27,7 +27,7 @@ export function createConnection(url: string, timing: Timing, say: Say) {
       reconnectStrategy: (retries) => Math.min(timing.reconnect, 50 * (retries + 1)),
     },
   })
-  const deadlines = createDeadlines(timing.store, () => unreachable(new Error('no answer in time')))
+  const deadlines = createDeadlines(timing.store, () => new Error('no answer in time'), unreachable)
 
   let down = false
   client.on('error', (error: unknown) => {
@@ -44,13 +44,7 @@ export function createConnection(url: string, timing: Timing, say: Say) {
   return {
     client,
     /** Waits for a command, within the deadline. */
-    async command<T>(promise: Promise<T>): Promise<T> {
-      try {
-        return await deadlines.within(promise)
-      } catch (error) {
-        throw error instanceof BffError ? error : unreachable(error)
-      }
-    },
+    command: deadlines.within,
     run(script: ScriptName, keys: string[], args: readonly (string | number)[]): Promise<ScriptReply> {
       return this.command(client[script](keys, args.map(String)))
     },

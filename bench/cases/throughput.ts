@@ -1,0 +1,101 @@
+import { usageOf } from '../accounting.ts'
+import { browserHeaders, type Cookie } from '../browser-session.ts'
+import { type Load, runLoad } from '../load.ts'
+import type { Peer } from '../stage.ts'
+import { alternate, type Spread, spreadOf } from '../statistics.ts'
+
+/** A peer under a load that keeps it busy. */
+export interface Throughput {
+  peer: string
+  /** CPU seconds of the peer's processes: per 10,000 requests, and per GB of answers. */
+  cpuPer10k: Spread
+  cpuPerGigabyte: Spread
+  requestsPerSecond: Spread
+  megabytesPerSecond: Spread
+  p50Ms: Spread
+  p99Ms: Spread
+  residentMegabytes: Spread
+}
+
+export interface Subject {
+  peer: Peer
+  cookie: Cookie
+  /** In place of `cookie`, one after the other. */
+  cookies?: readonly string[]
+}
+
+export interface ThroughputCase {
+  name: string
+  path: string
+  method: Load['method']
+  bodyBytes: number
+  connections: number
+  rounds: number
+  seconds: number
+  warmUpSeconds: number
+}
+
+/** More failed requests than this are no noise. */
+const failuresAllowed = 0.001
+
+/** Measures peers in rounds, one after the other in each. @throws Error when one of them does not do its job */
+export async function measureThroughput(
+  measured: ThroughputCase,
+  subjects: readonly Subject[],
+  say: (line: string) => void,
+): Promise<Throughput[]> {
+  const samples = new Map<Subject, Sample[]>()
+  const { name, rounds, seconds, warmUpSeconds } = measured
+  for (const subject of subjects) await measureOnce(measured, subject, warmUpSeconds)
+  for (const subject of alternate(subjects, rounds)) {
+    const sample = await measureOnce(measured, subject, seconds)
+    samples.set(subject, [...(samples.get(subject) ?? []), sample])
+    say(`${name}: ${subject.peer.kind.name}: ${sample.cpuPer10k.toFixed(3)} CPU s per 10,000`)
+  }
+  return [...samples].map(([{ peer }, taken]) => {
+    const of = (key: keyof Sample) => spreadOf(taken.map((sample) => sample[key]))
+    return {
+      peer: peer.kind.name,
+      cpuPer10k: of('cpuPer10k'),
+      cpuPerGigabyte: of('cpuPerGigabyte'),
+      requestsPerSecond: of('requestsPerSecond'),
+      megabytesPerSecond: of('megabytesPerSecond'),
+      p50Ms: of('p50Ms'),
+      p99Ms: of('p99Ms'),
+      residentMegabytes: of('residentMegabytes'),
+    }
+  })
+}
+
+type Sample = Record<Exclude<keyof Throughput, 'peer'>, number>
+
+async function measureOnce(measured: ThroughputCase, subject: Subject, seconds: number): Promise<Sample> {
+  const { peer, cookie, cookies } = subject
+  const { path, method, bodyBytes, connections } = measured
+  const load: Load = {
+    url: `http://127.0.0.1:${peer.place.port}${path}`,
+    method,
+    headers: browserHeaders(peer, cookie),
+    bodyBytes,
+    connections,
+    seconds,
+    ...(cookies === undefined ? {} : { cookies }),
+  }
+  const before = usageOf(peer.pid)
+  const report = await runLoad(load, peer.place.machine.wrk)
+  const after = usageOf(peer.pid)
+  const { requests, bytes, failures } = report
+  if (requests === 0 || failures > requests * failuresAllowed) {
+    throw new Error(`${peer.kind.name}: ${failures} failures beside ${requests} answers to ${method} ${path}`)
+  }
+  const cpuSeconds = after.cpuSeconds - before.cpuSeconds
+  return {
+    cpuPer10k: (cpuSeconds / requests) * 10_000,
+    cpuPerGigabyte: cpuSeconds / (bytes / 1e9),
+    requestsPerSecond: requests / report.seconds,
+    megabytesPerSecond: bytes / 1e6 / report.seconds,
+    p50Ms: report.p50Ms,
+    p99Ms: report.p99Ms,
+    residentMegabytes: after.residentBytes / 2 ** 20,
+  }
+}

@@ -1,0 +1,33 @@
+import { describeMachine, type Machine } from './machine.ts'
+import { callsAtOnce, connections, downloadConnections, type Settings, shortLifeSeconds } from './settings.ts'
+
+/** docs/benchmark.md around the tables of a whole run. */
+export function page(tables: string, settings: Settings, machine: Machine): string {
+  const { rounds, seconds, sessions, crossings } = settings
+  return `# Benchmark
+
+Written by \`npm run bench\` (about seven minutes; \`-- --quick\` takes one and writes nothing; \`-- --sessions 100000\` for more cold
+sessions). nginx, Apache with mod_auth_openidc and wrk take part where they are installed; on Debian:
+\`apt-get install nginx apache2 libapache2-mod-auth-openidc wrk\`.
+
+**Compare within this page only.** The ratios travel to other machines, roughly; absolute figures are this machine's, and
+drift by 10-40 % between two runs of it: ${describeMachine()}.
+
+How it is measured: all peers run side by side on one provider, one Redis and one upstream (${machine.nginx === null ? 'Node.js' : 'nginx'}, 198 bytes
+of JSON, 401 without an Authorization header). The peer that is measured has core 0; the load (${machine.wrk === null ? 'Node.js' : 'wrk'}), the upstream,
+Redis and the provider share core 1. Sessions come from real logins; requests have twelve headers of a browser, the
+anti-forgery header and the cookie, on ${connections} connections that are kept alive (${downloadConnections} for the download). Rounds of ${seconds} seconds
+alternate between the peers, ${rounds.small} of the small GET and ${rounds.post} of the others; shown is the median, the lowest and the highest in brackets.
+CPU seconds are what the operating system charged the peer's processes, user and system; the figure to trust, since
+requests/s and milliseconds also hold what core 1 was busy with. Memory is what is resident after the load.
+
+The peers: **nginx** forwards and knows no session: the floor. **coatcheck** is \`coatcheck serve\`, every check on, each
+request's session read from Redis. **The usual Express stack** is express, helmet, express-session with connect-redis,
+openid-client and http-proxy-middleware as their manuals put them together (\`bench/peers/usual-stack-app.ts\`); its tokens
+lie in Redis as plain text. **mod_auth_openidc** has its sessions in Redis too.
+
+Cold: ${sessions.toLocaleString('en')} sessions take turns. Expiry: access tokens live ${shortLifeSeconds} seconds, and refresh tokens are good once; after
+all have expired every session is called ${callsAtOnce} times at once. Then ${crossings} calls one at a time, each just after its token ran out.
+
+${tables}`
+}

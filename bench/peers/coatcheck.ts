@@ -1,0 +1,40 @@
+import { join } from 'node:path'
+import { cores } from '../machine.ts'
+import { startProgram } from '../program.ts'
+import type { PeerKind, Place } from './peer.ts'
+
+const root = join(import.meta.dirname, '../..')
+
+export const coatcheck = kind('coatcheck', ['src/main.ts', 'serve'])
+export const coatcheckInExpress = kind('coatcheck as Express middleware', ['bench/peers/coatcheck-in-express.ts'])
+
+function kind(name: string, [file = '', ...args]: readonly string[]): PeerKind {
+  return {
+    name,
+    basePath: '/bff',
+    isThere: () => true,
+    start: (place) =>
+      startProgram(process.execPath, [join(root, file), ...args], {
+        core: cores.peer,
+        env: environment(place),
+        port: place.port,
+      }),
+  }
+}
+
+/** Every safety check is on: nothing but what has no default is set. */
+function environment(place: Place): NodeJS.ProcessEnv {
+  return {
+    PATH: process.env['PATH'],
+    NODE_ENV: 'production',
+    BFF_PUBLIC_URL: place.origin,
+    BFF_PORT: String(place.port),
+    BFF_ISSUER: place.issuer,
+    BFF_CLIENT_ID: place.clientId,
+    BFF_CLIENT_SECRET: place.clientSecret,
+    BFF_SESSION_SECRET: place.sessionSecret,
+    BFF_REDIS_URL: `redis://127.0.0.1:${place.redisPort}`,
+    BFF_REDIS_PREFIX: place.redisPrefix,
+    BFF_ROUTES: JSON.stringify([{ path: '/api', upstream: place.upstreamUrl }]),
+  }
+}

@@ -1,0 +1,37 @@
+/** The middle of repeated measurements, and how far they lay apart. */
+export interface Spread {
+  median: number
+  min: number
+  max: number
+}
+
+/** @throws RangeError for no values at all: a case that measured nothing must not look like one that measured 0 */
+export function spreadOf(values: readonly number[]): Spread {
+  const sorted = values.toSorted((a, b) => a - b)
+  const [min] = sorted
+  const max = sorted.at(-1)
+  if (min === undefined || max === undefined) throw new RangeError('nothing was measured')
+  const half = sorted.length / 2
+  const lower = sorted[Math.ceil(half) - 1] ?? min
+  const upper = sorted[Math.floor(half)] ?? max
+  return { median: (lower + upper) / 2, min, max }
+}
+
+/**
+ * The value that `percent` of all values do not exceed, by nearest rank.
+ * @throws RangeError for no values at all
+ */
+export function percentile(values: readonly number[], percent: number): number {
+  const sorted = values.toSorted((a, b) => a - b)
+  const value = sorted[Math.max(Math.ceil((percent / 100) * sorted.length) - 1, 0)]
+  if (value === undefined) throw new RangeError('nothing was measured')
+  return value
+}
+
+/** `rounds` lists of what is measured, each beginning with another one, so that no peer always follows the same. */
+export function alternate<T>(things: readonly T[], rounds: number): T[] {
+  return Array.from({ length: rounds }, (_, round) => {
+    const first = round % Math.max(things.length, 1)
+    return [...things.slice(first), ...things.slice(0, first)]
+  }).flat()
+}

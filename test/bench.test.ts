@@ -1,0 +1,75 @@
+import assert from 'node:assert/strict'
+import { describe, test } from 'node:test'
+import { parseStat, treeOf } from '../bench/accounting.ts'
+import { readLoadReport } from '../bench/load.ts'
+import { ratio, withRange } from '../bench/report.ts'
+import { settingsOf } from '../bench/settings.ts'
+import { alternate, percentile, spreadOf } from '../bench/statistics.ts'
+import { wrkScript } from '../bench/wrk-script.ts'
+
+describe('the benchmark', () => {
+  test('takes the middle of its rounds, and the mean of the two in the middle', () => {
+    assert.deepEqual(spreadOf([30, 10, 20]), { median: 20, min: 10, max: 30 })
+    assert.deepEqual(spreadOf([1, 2, 3, 10]), { median: 2.5, min: 1, max: 10 })
+    assert.deepEqual(spreadOf([7]), { median: 7, min: 7, max: 7 })
+    assert.throws(() => spreadOf([]), RangeError)
+  })
+
+  test('takes percentiles by nearest rank', () => {
+    const hundred = Array.from({ length: 100 }, (_, index) => 100 - index)
+    assert.equal(percentile(hundred, 99), 99)
+    assert.equal(percentile(hundred, 50), 50)
+    assert.equal(percentile([5], 99), 5)
+    assert.throws(() => percentile([], 50), RangeError)
+  })
+
+  test('begins each round with another peer', () => {
+    assert.equal(alternate(['a', 'b', 'c'], 3).join(''), 'abcbcacab')
+    assert.deepEqual(alternate([], 3), [])
+  })
+
+  test('reads the CPU time of a process whose name has brackets and spaces', () => {
+    const line = '4711 (node (main) x) S 12 4711 4711 0 -1 4194304 9 8 7 6 150 50 3 4 20 0 11 0 12345 1000 200'
+    assert.deepEqual(parseStat(line), { pid: 4711, parent: 12, ticks: 207 })
+  })
+
+  test('counts a process and all that it has started, and nothing else', () => {
+    const processes = [
+      { pid: 1, parent: 0, ticks: 1 },
+      { pid: 5, parent: 1, ticks: 1 },
+      { pid: 6, parent: 5, ticks: 1 },
+      { pid: 7, parent: 6, ticks: 1 },
+      { pid: 8, parent: 1, ticks: 1 },
+    ]
+    assert.deepEqual(
+      treeOf(5, processes).map(({ pid }) => pid),
+      [5, 6, 7],
+    )
+    assert.deepEqual(treeOf(9, processes), [])
+  })
+
+  test('reads the report that ends the output of the load, and takes nothing less', () => {
+    const report = { requests: 10, seconds: 2, bytes: 300, failures: 0, p50Ms: 1.5, p99Ms: 9 }
+    assert.deepEqual(readLoadReport(`Running 2s test\n${JSON.stringify(report)}\n`), report)
+    assert.throws(() => readLoadReport('Running 2s test\n'))
+    assert.throws(() => readLoadReport(JSON.stringify({ ...report, p99Ms: null })))
+  })
+
+  test('writes texts into a program of wrk so that they end nowhere but at their end', () => {
+    const load = { url: '', method: 'GET', headers: { A: `'"\\\n` }, bodyBytes: 0, connections: 1, seconds: 1 } as const
+    assert.ok(wrkScript(load, '').includes(`wrk.headers['A'] = '\\039\\034\\092\\010'`))
+  })
+
+  test('shows ratios and ranges', () => {
+    assert.equal(ratio(0.6, 0.15), '4.00')
+    assert.equal(ratio(30, 2), '15.0')
+    assert.equal(ratio(1, undefined), '-')
+    assert.equal(withRange({ median: 1234.5, min: 1000, max: 2000 }, 0), '1,235 (1,000-2,000)')
+  })
+
+  test('refuses a number of sessions that makes no sense', () => {
+    assert.equal(settingsOf({ isQuick: true, sessions: '100000' }).sessions, 100_000)
+    for (const sessions of ['0', '1.5', 'many'])
+      assert.throws(() => settingsOf({ isQuick: false, sessions }), TypeError)
+  })
+})
