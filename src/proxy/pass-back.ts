@@ -34,6 +34,7 @@ export function createPassBack(
   let upstream: Dispatcher.DispatchController | undefined
   // Set when this response goes nowhere: what to do when it is over.
   let instead: (() => void) | undefined
+  let announced = -1
   let release: (() => void) | undefined
   const left = () => {
     if (!response.writableFinished) upstream?.abort(new Error('the client has left'))
@@ -43,6 +44,7 @@ export function createPassBack(
     // What is left of a request that was answered early would be taken for the next one.
     if (!request.complete) response.shouldKeepAlive = false
     response.writeHead(status, responseHeaders(headers))
+    announced = Number(headers['content-length'] ?? -1)
     // These have no body whatever their headers say; waiting for one would only find fault with it.
     if (request.method === 'HEAD' || status === 204 || status === 304) return void response.end()
     // A header that came twice is a list.
@@ -94,7 +96,13 @@ export function createPassBack(
       void tryOtherwise({ ask, again }, () => passHead(status, headers)).then(() => controller.resume())
     },
     onResponseData(controller, chunk) {
-      if (instead !== undefined || response.writableEnded || response.write(chunk)) return
+      if (instead !== undefined || response.writableEnded) return
+      if (chunk.length === announced && announced <= inOneWrite) {
+        // The whole body: as text it goes out in one piece with the head, byte for byte.
+        response.end(chunk.toString('latin1'), 'latin1')
+        return
+      }
+      if (response.write(chunk)) return
       controller.pause()
       response.once('drain', () => controller.resume())
     },
@@ -102,7 +110,7 @@ export function createPassBack(
       if (instead !== undefined) return finish(instead)
       // RFC 9110, section 6.5.1: only to those who have said that they take them.
       if (wantsTrailers.test(String(request.headers.te ?? ''))) response.addTrailers(plain(trailers))
-      response.end()
+      if (!response.writableEnded) response.end()
       finish(resolve)
     },
     onResponseError(_controller, error) {
@@ -119,6 +127,9 @@ export function createPassBack(
     },
   }
 }
+
+/** Bodies up to so many bytes are not worth a write of their own. */
+const inOneWrite = 16_384
 
 /** RFC 6750, section 3.1. */
 function saysInvalidToken(headers: IncomingHttpHeaders): boolean {

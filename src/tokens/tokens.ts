@@ -3,7 +3,7 @@ import { BffError } from '../errors.ts'
 import type { Options } from '../options.ts'
 import type { Login } from '../relying-party/authorization-code.ts'
 import type { Provider } from '../relying-party/provider.ts'
-import { remembering } from '../remember.ts'
+import { createRecent } from '../remember.ts'
 import type { EndReason, Fence, GoneReason, Remaining, Store, TokenRecord } from '../storage/store.ts'
 import type { Say } from '../telemetry/events.ts'
 import type { Held, Landed } from './flight-parts.ts'
@@ -62,11 +62,16 @@ export function createTokens(options: Options, store: Store, seal: Seal, provide
   const { timing } = options
   const idleMs = options.idleTimeoutSeconds * 1000
   const sliding = new Set<string>()
-  // Neither of the two parts has a space in it.
-  const open = remembering(rememberedSets, (text) => {
-    const [ref = '', sealed = ''] = text.split(' ')
-    return TokenSet.open(seal, ref, sealed)
-  })
+  // Under `ref`, and compared: to look a sealed set up itself would hash thousands of bytes for each request.
+  // Kept when a session is asked for the second time: with more of them than are kept, nothing would be but garbage.
+  const opened = createRecent<{ sealed: string; tokens: TokenSet } | null>(rememberedSets)
+  function open(ref: string, sealed: string): TokenSet | null {
+    const known = opened.get(ref)
+    if (known?.sealed === sealed) return known.tokens
+    const tokens = TokenSet.open(seal, ref, sealed)
+    if (tokens !== null) opened.set(ref, known === undefined ? null : { sealed, tokens })
+    return tokens
+  }
   const revoker = createRevoker(provider, store, timing, say)
   const health = createProviderHealth(timing.probe)
   const flights = createFlights({ store, seal, provider, health, revoker, options, say })
@@ -95,8 +100,8 @@ export function createTokens(options: Options, store: Store, seal: Seal, provide
   async function read(ref: string): Promise<{ record: TokenRecord; tokens: TokenSet }> {
     const record = await store.tokens.read(ref)
     if (record === null) throw new BffError('no_session')
-    const opened = open(`${ref} ${record.set}`)
-    if (opened !== null) return { record, tokens: opened }
+    const tokens = open(ref, record.set)
+    if (tokens !== null) return { record, tokens }
     // Not ended: while a new secret is being rolled out, other nodes can still read it.
     say('session_unreadable', { ref, reason: 'key_removed' })
     throw new BffError('no_session')
