@@ -8,7 +8,7 @@ import { inProduction } from './env.ts'
 import { BffError, type ProblemName } from './errors.ts'
 import { createErrorAnswer } from './http/error-answer.ts'
 import { isPlainlyFramed } from './http/framing.ts'
-import { foldPath } from './http/request-target.ts'
+import { foldPath, pathOf } from './http/request-target.ts'
 import { createSecurityHeaders } from './http/security-headers.ts'
 import { type BffOptions, type Options, parseOptions } from './options.ts'
 import { pageStyleHash } from './pages/error-page.ts'
@@ -180,14 +180,10 @@ export function createBff(options: BffOptions, parts: { log?: Logger; store?: St
   }
 }
 
-function pathOf({ url = '' }: IncomingMessage): string {
-  return url.split('?', 1)[0] ?? ''
-}
-
 function openStore({ store, redisUrl, redisPrefix, redisWaitReplicas, timing }: Options, say: Say): Store {
   if (store === 'redis' && redisUrl !== undefined) {
     return createRedisStore({ url: redisUrl, prefix: redisPrefix, waitReplicas: redisWaitReplicas }, timing, say)
   }
   say('memory_store', { consequence: 'sessions are lost on restart and not shared between processes' })
-  return createMemoryStore()
+  return createMemoryStore(timing.ended)
 }

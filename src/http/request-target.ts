@@ -1,3 +1,10 @@
+import type { IncomingMessage } from 'node:http'
+
+/** The path of a request as it came, without its query. */
+export function pathOf({ url = '' }: Pick<IncomingMessage, 'url'>): string {
+  return url.split('?', 1)[0] ?? ''
+}
+
 /**
  * A path as a careless reader would understand it: decoded, slashes straightened, dot segments resolved, case folded.
  * Only for telling that somebody means one of our paths without saying so byte for byte.

@@ -2,6 +2,7 @@ import type { IncomingMessage, ServerResponse } from 'node:http'
 import { BffError } from '../errors.ts'
 import { demandAntiForgery } from '../http/anti-forgery.ts'
 import { askForBody } from '../http/expect-continue.ts'
+import { pathOf } from '../http/request-target.ts'
 import type { Options } from '../options.ts'
 import type { Say } from '../telemetry/events.ts'
 import type { OpenStreams } from '../tokens/open-streams.ts'
@@ -92,9 +93,7 @@ export function createProxy(
   const routeOf = (path: string) => known.find(({ target }) => isUnder(path, target.route.path))
   return {
     handlerFor: (path) => routeOf(path)?.handle ?? null,
-    upgrades: (request) =>
-      isWebSocketHandshake(request) &&
-      routeOf((request.url ?? '').split('?', 1)[0] ?? '')?.target.route.webSocket === true,
+    upgrades: (request) => isWebSocketHandshake(request) && routeOf(pathOf(request))?.target.route.webSocket === true,
     async close() {
       await Promise.all(known.map((route) => route.close()))
     },

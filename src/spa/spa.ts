@@ -2,6 +2,7 @@ import type { IncomingMessage, ServerResponse } from 'node:http'
 import express, { type Express } from 'express'
 import { BffError } from '../errors.ts'
 import type { ErrorAnswer } from '../http/error-answer.ts'
+import { pathOf } from '../http/request-target.ts'
 import type { SetHeaders } from '../http/security-headers.ts'
 
 /** Serves a built SPA. An unknown path a person navigated to is answered with its document (history fallback). */
@@ -36,8 +37,9 @@ export function createSpa(directory: string, setHeaders: SetHeaders, answer: Err
   return app
 }
 
-function wantsDocument({ method, headers, url = '' }: IncomingMessage): boolean {
-  const path = url.split('?', 1)[0] ?? ''
+function wantsDocument(request: IncomingMessage): boolean {
+  const { method, headers } = request
+  const path = pathOf(request)
   const lastSegment = path.slice(path.lastIndexOf('/') + 1)
   const reads = method === 'GET' || method === 'HEAD'
   return reads && (headers.accept ?? '').includes('text/html') && !lastSegment.includes('.')

@@ -2,8 +2,8 @@ import { createExpiringMap } from './expiring-map.ts'
 import { createMemoryTokenRecords } from './memory-token-records.ts'
 import type { Change, Store } from './store.ts'
 
-/** Sessions in this process: for development, demos and a single node that may forget everything on restart. */
-export function createMemoryStore(): Store {
+/** Sessions in this process: for development, demos and a single node that may forget everything on restart. @param endedMs as `timing.ended` */
+export function createMemoryStore(endedMs: number): Store {
   // A clock that no one can set.
   const now = () => performance.timeOrigin + performance.now()
   const sessions = createExpiringMap<string>(now)
@@ -13,7 +13,7 @@ export function createMemoryStore(): Store {
   const tell = (change: Change) => {
     for (const listener of listeners) listener(change)
   }
-  const tokens = createMemoryTokenRecords(now, tell, (ref) => sessions.delete(ref))
+  const tokens = createMemoryTokenRecords(now, tell, (ref) => sessions.delete(ref), endedMs)
 
   return {
     now,

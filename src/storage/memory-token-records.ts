@@ -1,9 +1,6 @@
 import { createExpiringMap } from './expiring-map.ts'
 import type { Change, EndReason, Fence, Gone, TokenRecord, TokenRecords } from './store.ts'
 
-/** How long it is remembered why a session ended; one process needs no more than its longest flight. */
-const endedMs = 600_000
-
 interface Kept extends TokenRecord {
   by: string
   from: { version: number; presentation: number }
@@ -18,6 +15,7 @@ export function createMemoryTokenRecords(
   now: () => number,
   tell: (change: Change) => void,
   deleteSession: (ref: string) => void,
+  endedMs: number,
 ): TokenRecords {
   const records = createExpiringMap<Kept>(now)
   const leases = createExpiringMap<string>(now)

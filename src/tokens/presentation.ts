@@ -1,12 +1,10 @@
 import { presentRefreshToken, type RefreshAnswer } from '../relying-party/refresh-grant.ts'
-import type { EndReason, Gone, GoneReason, TokenRecord } from '../storage/store.ts'
+import type { EndReason, Gone, TokenRecord } from '../storage/store.ts'
 import type { Cycle, Flight, FlightParts, Overtaken, Presented } from './flight-parts.ts'
 import { createMark, type Mark } from './mark.ts'
 import { untilDefinite } from './repeat.ts'
+import { isRevokedAfter } from './revoker.ts'
 import { TokenSet } from './token-set.ts'
-
-/** Reasons after which what the provider still issues is revoked; after any other it may be a newer session's grant. */
-const revokeAfter = new Set<GoneReason>(['logout'])
 
 const longestSilenceFactor = 10
 const longestDeclineFactor = 30
@@ -145,7 +143,7 @@ async function keep(
   if (replaced.is === 'stored') return { is: 'tokens', tokens, epoch: cycle.epoch, version: cycle.version + 1 }
   // A newer one stands there, of the same family: revoking ours would kill it.
   if (replaced.is === 'stale') return { is: 'overtaken', record: replaced.record }
-  if (revokeAfter.has(replaced.reason)) revoker.revoke(ref, tokens)
+  if (isRevokedAfter(replaced.reason)) revoker.revoke(ref, tokens)
   return replaced
 }
 

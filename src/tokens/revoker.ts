@@ -1,7 +1,7 @@
 import { setTimeout as pause } from 'node:timers/promises'
 import type { Provider } from '../relying-party/provider.ts'
 import { revokeRefreshToken } from '../relying-party/revocation.ts'
-import type { Store } from '../storage/store.ts'
+import type { GoneReason, Store } from '../storage/store.ts'
 import type { Say } from '../telemetry/events.ts'
 import type { Timing } from '../timing.ts'
 import type { TokenSet } from './token-set.ts'
@@ -54,4 +54,12 @@ export function createRevoker(provider: Provider, store: Store, timing: Timing, 
       await Promise.all(underWay)
     },
   }
+}
+
+/**
+ * Whether what a session could still spend, or was still given, is revoked. Only after a logout: after anything else the
+ * grant may be a newer session's.
+ */
+export function isRevokedAfter(reason: GoneReason): boolean {
+  return reason === 'logout'
 }

@@ -10,7 +10,7 @@ import type { Held, Landed } from './flight-parts.ts'
 import { createFlights } from './flights.ts'
 import { createProviderHealth } from './provider-health.ts'
 import { untilDefinite } from './repeat.ts'
-import { createRevoker } from './revoker.ts'
+import { createRevoker, isRevokedAfter } from './revoker.ts'
 import type { Seal } from './seal.ts'
 import { TokenSet } from './token-set.ts'
 
@@ -81,8 +81,7 @@ export function createTokens(options: Options, store: Store, seal: Seal, provide
     if (ended.is === 'none' || ended.is === 'notMine' || ended.set === null) return null
     if (ended.is === 'ended') say('session_ended', { ref, reason })
     const tokens = TokenSet.open(seal, ref, ended.set)
-    // Revoking a replaced session's token could kill its successor's grant.
-    if (ended.reason === 'logout' && tokens !== null) revoker.revoke(ref, tokens)
+    if (isRevokedAfter(ended.reason) && tokens !== null) revoker.revoke(ref, tokens)
     return tokens
   }
 

@@ -1,6 +1,7 @@
 import assert from 'node:assert/strict'
 import { describe, test } from 'node:test'
 import { createMemoryStore } from '../../src/storage/memory-store.ts'
+import { timingSchema } from '../../src/timing.ts'
 import { answerAsUsual, type Exchange, type ExchangeHandler, leaveOpen, resetUnprocessed } from './exchange.ts'
 import { overAtOnce, startRotatingProvider } from './rotating-provider.ts'
 import { askUntilSettled, beginSession, createDeployment, startTokenNode } from './token-node.ts'
@@ -105,7 +106,9 @@ const table: Record<string, [ExchangeHandler, Expected]> = {
 
 async function start() {
   const provider = await startRotatingProvider()
-  const node = await startTokenNode(createDeployment(provider, { timing }), { store: createMemoryStore() })
+  const node = await startTokenNode(createDeployment(provider, { timing }), {
+    store: createMemoryStore(timingSchema.parse({}).ended),
+  })
   const ref = await beginSession(node, provider)
   const close = async () => {
     await node[Symbol.asyncDispose]()
@@ -165,7 +168,9 @@ describe('what the token endpoint answers', { concurrency: 4 }, () => {
   test('a name that does not resolve: nothing was sent, the token is in no doubt, the session lives', async () => {
     // Too long a label: found out on this machine, no name server is asked.
     await using provider = await startRotatingProvider({ tokenEndpoint: `http://${'x'.repeat(64)}.invalid/token` })
-    await using node = await startTokenNode(createDeployment(provider), { store: createMemoryStore() })
+    await using node = await startTokenNode(createDeployment(provider), {
+      store: createMemoryStore(timingSchema.parse({}).ended),
+    })
     const ref = await beginSession(node, provider)
     assert.equal(await node.ask(ref), 'provider_unreachable')
     assert.equal(node.log.find(({ msg }) => msg === 'refresh')?.['outcome'], 'unsent')

@@ -1,6 +1,7 @@
 import { createMemoryStore } from '../../src/storage/memory-store.ts'
 import type { Store } from '../../src/storage/store.ts'
 import type { Timing } from '../../src/timing.ts'
+import { timingSchema } from '../../src/timing.ts'
 import { type RotatingProvider, type RotationPolicy, startRotatingProvider } from './rotating-provider.ts'
 import { beginSession, createDeployment, startTokenNode, type TokenNode } from './token-node.ts'
 
@@ -24,7 +25,7 @@ export async function startPair(
   await using started = new AsyncDisposableStack()
   const provider = started.use(await startRotatingProvider(policy))
   const deployment = createDeployment(provider, { timing })
-  const shared = kind === 'memory' ? { store: createMemoryStore() } : {}
+  const shared = kind === 'memory' ? { store: createMemoryStore(timingSchema.parse({}).ended) } : {}
   const options = { ...shared, ...(wrap === undefined ? {} : { wrap }) }
   const a = started.use(await startTokenNode(deployment, options))
   const b = started.use(await startTokenNode(deployment, { ...options, now: a.store.now }))

@@ -8,7 +8,7 @@ import { timingSchema } from '../../src/timing.ts'
 
 /** Both stores, for suites that hold for either. */
 export const stores: Record<string, (t: TestContext) => Promise<Store>> = {
-  memory: async () => createMemoryStore(),
+  memory: async () => createMemoryStore(timingSchema.parse({}).ended),
   async redis(t) {
     const url = process.env['TEST_REDIS_URL']
     if (url === undefined) throw new Error('TEST_REDIS_URL is not set: run this by npm test')
