@@ -21,6 +21,7 @@ import { createCookieJar } from './session/cookie-jar.ts'
 import { createLogout } from './session/logout.ts'
 import { createPendingLogins } from './session/pending-login.ts'
 import { createSessionCookie } from './session/session-cookie.ts'
+import { createSessionWatch } from './session/session-watch.ts'
 import { createSessions } from './session/sessions.ts'
 import { createSpa } from './spa/spa.ts'
 import { createMemoryStore } from './storage/memory-store.ts'
@@ -83,9 +84,10 @@ export function createBff(options: BffOptions, parts: { log?: Logger; store?: St
 
   const answer = createErrorAnswer(say, basePath + paths.login)
   const headers = createSecurityHeaders(publicUrl, pageStyleHash)
-  const endpointParts = { options: checked, jar, cookie, pending, sessions, logout }
+  const streams = createOpenStreams(store, timing.storeBudget, say)
+  const watch = createSessionWatch(store, streams)
+  const endpointParts = { options: checked, jar, cookie, pending, sessions, logout, watch }
   const endpoints = createEndpoints(endpointParts, headers.endpoints, answer)
-  const streams = createOpenStreams(store, timing.storeBudget)
   const proxy = createProxy(checked, jar.sessionName, cookie.ref, tokens, streams, say)
   const spa = checked.spa === undefined ? null : createSpa(resolve(checked.spa), headers.spa, answer)
   const ownPaths = [basePath, ...checked.routes.map((route) => route.path)].map((path) => path.toLowerCase())

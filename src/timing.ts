@@ -28,6 +28,7 @@ export const timingSchema = z
     revoke: ms(60_000).describe('repeats of a revocation after logout'),
     firstByte: ms(60_000).describe("an upstream's response headers"),
     idleBody: ms(300_000).describe("between two chunks of an upstream's response"),
+    heartbeat: ms(20_000).describe('between signs of life on `/bff/events`'),
     drain: ms(60_000).describe('how long shutdown waits for what is in flight'),
   })
   .check((context) => {

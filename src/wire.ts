@@ -10,6 +10,7 @@ export const paths = {
   user: '/user',
   logout: '/logout',
   logoutCallback: '/logout/callback',
+  events: '/events',
 } as const
 
 /** Query parameters of `GET /bff/login` that the provider is told (OpenID Connect Core 1.0, section 3.1.2.1). */
@@ -21,14 +22,25 @@ export type LoginParameters = Readonly<Partial<Record<(typeof loginParameters)[n
 export interface UserBody {
   /** The configured claims about the user; `sub` is always there. */
   claims: { sub: string; [name: string]: unknown }
-  session: {
-    /** Seconds until the session ends whatever the user does. */
-    expiresIn: number
-    /** Seconds until the session ends unless it is used. */
-    idleExpiresIn: number
-  }
+  session: SessionLeft
   /** Where to send the browser to log out; carries a value bound to this session. */
   logoutUrl: string
+}
+
+/** What is left of a session, in whole seconds. */
+export interface SessionLeft {
+  /** Until it ends whatever the user does. */
+  expiresIn: number
+  /** Until it ends unless it is used. */
+  idleExpiresIn: number
+}
+
+/** Data of the events of `GET /bff/events`, as JSON. */
+export interface SessionEvents {
+  /** A minute before the session ends, unless it is used meanwhile; at once when less is left. */
+  expiring: SessionLeft
+  /** The last event: why the session has ended. */
+  ended: { reason: string }
 }
 
 /** Body of a 200 from `POST /bff/logout`. */

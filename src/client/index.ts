@@ -1,5 +1,5 @@
 /// <reference lib="dom" />
-import type { UserBody } from '../wire.ts'
+import type { SessionEvents, UserBody } from '../wire.ts'
 
 export type { ProblemBody, UserBody } from '../wire.ts'
 
@@ -23,6 +23,12 @@ export interface BffClient {
    * @param returnUrl path to come back to @default where the browser is now
    */
   login(returnUrl?: string): void
+  /**
+   * Listens for what happens to the session, whoever does it and wherever; this does not keep it alive. `expiring` is
+   * called a minute before the end, and again after each time that the session was used meanwhile; `ended` once.
+   * @returns what stops listening
+   */
+  watch(listeners: { [E in keyof SessionEvents]?: (data: SessionEvents[E]) => void }): () => void
   /** Ends the session, here and at the provider, and leaves the page. */
   logout(): Promise<void>
 }
@@ -47,6 +53,17 @@ export function createBffClient({ basePath = '/bff' }: BffClientOptions = {}): B
     fetch: call,
     login(returnUrl = location.pathname + location.search + location.hash) {
       location.assign(`${basePath}/login?${new URLSearchParams({ returnUrl })}`)
+    },
+    watch(listeners) {
+      const source = new EventSource(`${basePath}/events`)
+      const listen = <E extends keyof SessionEvents>(name: E) =>
+        source.addEventListener(name, ({ data }) => {
+          if (name === 'ended') source.close() // or the browser would ask again
+          listeners[name]?.(JSON.parse(data))
+        })
+      listen('expiring')
+      listen('ended')
+      return () => source.close()
     },
     async logout() {
       // By navigation: only a redirect may tell the provider by the ID token whose session to end.

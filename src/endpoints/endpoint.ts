@@ -5,6 +5,7 @@ import type { CookieJar } from '../session/cookie-jar.ts'
 import type { Logout } from '../session/logout.ts'
 import type { PendingLogins } from '../session/pending-login.ts'
 import type { SessionCookie, WithSession } from '../session/session-cookie.ts'
+import type { SessionWatch } from '../session/session-watch.ts'
 import type { Sessions } from '../session/sessions.ts'
 
 /** What endpoints work with. No token, and nothing that yields one, is among it. */
@@ -15,6 +16,7 @@ export interface EndpointParts {
   pending: PendingLogins
   sessions: Sessions
   logout: Logout
+  watch: SessionWatch
 }
 
 /** Answers a request, or throws what stops it. */

@@ -7,6 +7,7 @@ import type { WithSession } from '../session/session-cookie.ts'
 import { paths } from '../wire.ts'
 import { callback } from './callback.ts'
 import type { Endpoint, EndpointParts } from './endpoint.ts'
+import { events } from './events.ts'
 import { login } from './login.ts'
 import { logoutByNavigation, logoutByScript } from './logout.ts'
 import { logoutCallback } from './logout-callback.ts'
@@ -43,6 +44,7 @@ export function createEndpoints(parts: EndpointParts, setHeaders: SetHeaders, an
   app.get(at(paths.login), run(login(parts)))
   app.get(at(paths.callback), session, run(callback(parts)))
   app.get(at(paths.user), header, session, run(user(parts)))
+  app.get(at(paths.events), header, run(events(parts)))
   app.get(at(paths.logout), session, run(logoutByNavigation(parts)))
   app.post(at(paths.logout), header, session, run(logoutByScript(parts)))
   app.get(at(paths.logoutCallback), run(logoutCallback(parts)))

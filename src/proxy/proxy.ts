@@ -81,7 +81,7 @@ export function createProxy(
         if (response.destroyed) return // left while we waited
         const insteadOf =
           spent === null || ref === null ? null : async () => (await tokens.insteadOf(ref, spent))?.accessToken ?? null
-        const bind: Bind = (close) => streams.add(spent === null ? null : ref, close)
+        const bind: Bind = (close) => streams.add(spent === null ? null : ref, { close })
         const token = spent?.accessToken ?? null
         askForBody(request, response)
         await forwarder.forward(request, response, { path, token, insteadOf, bind, upgrading })

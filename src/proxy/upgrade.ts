@@ -1,12 +1,12 @@
 import { type IncomingHttpHeaders, type IncomingMessage, ServerResponse } from 'node:http'
 import type { Socket } from 'node:net'
 import type { Duplex } from 'node:stream'
-import type { CloseReason } from '../tokens/open-streams.ts'
+import type { Closing } from '../tokens/open-streams.ts'
 import type { HeaderRules } from './headers.ts'
 import { createTunnel } from './websocket-tunnel.ts'
 
 /** Ties what stays open to the session: told how to close it, returns what takes it off again. */
-export type Bind = (close: (reason: CloseReason) => void) => () => void
+export type Bind = (close: (closing: Closing) => void) => () => void
 
 /** The browser's side of a WebSocket that is being opened. */
 export interface Upgrading {

@@ -1,11 +1,11 @@
-import type { CloseReason } from '../tokens/open-streams.ts'
+import type { Closing } from '../tokens/open-streams.ts'
 
 /**
  * Close frames as a server sends them: not masked (RFC 6455, sections 5.1 and 5.5.1). 4401 is ours (section 7.4.2): log
  * in before you come again; 1001 is everybody's (section 7.4.1): come again at once, to another node.
  */
-export const closeFrames: Readonly<Record<CloseReason, Buffer>> = {
-  'session-ended': closeFrame(4401, 'session ended'),
+export const closeFrames: Readonly<Record<Closing['is'], Buffer>> = {
+  ended: closeFrame(4401, 'session ended'),
   'going-away': closeFrame(1001, 'going away'),
 }
 

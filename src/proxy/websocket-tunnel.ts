@@ -1,5 +1,5 @@
 import type { Duplex } from 'node:stream'
-import type { CloseReason } from '../tokens/open-streams.ts'
+import type { Closing } from '../tokens/open-streams.ts'
 import { closeFrames, createFrameBoundary } from './websocket-frames.ts'
 
 /** How long a frame may take to come to its end once the session has, in milliseconds. */
@@ -8,17 +8,17 @@ const frameEndMs = 1_000
 /** Two sockets that talk to each other through us. */
 export interface Tunnel {
   /** Tells the browser why, at the next end of a frame, and closes both sides. */
-  close(reason: CloseReason): void
+  close(closing: Closing): void
 }
 
 /** Passes bytes both ways as they come, at the pace of whoever is slower. @param closed called once, when both are closed */
 export function createTunnel(browser: Duplex, upstream: Duplex, closed: () => void): Tunnel {
   const boundary = createFrameBoundary()
-  let ending: CloseReason | undefined
+  let ending: Closing | undefined
   let open = 2
 
-  function sayGoodbye(reason: CloseReason) {
-    browser.end(closeFrames[reason])
+  function sayGoodbye({ is }: Closing) {
+    browser.end(closeFrames[is])
     upstream.destroy()
     // Whoever does not close their side in answer is not waited for.
     setTimeout(() => browser.destroy(), frameEndMs).unref()
@@ -51,10 +51,10 @@ export function createTunnel(browser: Duplex, upstream: Duplex, closed: () => vo
   tie(browser, upstream)
 
   return {
-    close(reason) {
+    close(closing) {
       if (ending !== undefined || browser.destroyed) return
-      ending = reason
-      if (boundary.isReached) return sayGoodbye(reason)
+      ending = closing
+      if (boundary.isReached) return sayGoodbye(closing)
       setTimeout(() => browser.destroy(), frameEndMs).unref()
     },
   }

@@ -9,6 +9,7 @@ import type { Say } from '../telemetry/events.ts'
 import type { Tokens } from '../tokens/tokens.ts'
 import { type LoginParameters, paths, type UserBody } from '../wire.ts'
 import type { PendingLogins } from './pending-login.ts'
+import { inSeconds } from './session-watch.ts'
 
 /** What the session record says of its user; no token is among it. */
 export interface SessionFacts {
@@ -124,11 +125,7 @@ export function createSessions(
         }
         return null
       }
-      const seconds = (ms: number) => Math.max(Math.floor(ms / 1000), 0)
-      return {
-        claims: facts.claims,
-        session: { expiresIn: seconds(remaining.absoluteMs), idleExpiresIn: seconds(remaining.idleMs) },
-      }
+      return { claims: facts.claims, session: inSeconds(remaining) }
     },
   }
 }

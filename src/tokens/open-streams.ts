@@ -1,73 +1,107 @@
-import type { Store } from '../storage/store.ts'
+import type { GoneReason, Remaining, Store } from '../storage/store.ts'
+import type { Say } from '../telemetry/events.ts'
 
 /** A stream outlives the answer to "may this request pass", so that answer is asked for again at least so often. */
 const recheckMs = 60_000
 
+/** Whoever wants to be told what is left is told at the latest when so little is. */
+export const soonMs = 60_000
+
+/** How a session ended, as far as it can be known: `expired` when nothing tells which of its limits was reached. */
+export type EndOfSession = GoneReason | 'idle' | 'absolute'
+
 /** Why a stream is closed: its session has ended or run out, or this node is going away. */
-export type CloseReason = 'session-ended' | 'going-away'
+export type Closing = { is: 'ended'; reason: EndOfSession } | { is: 'going-away' }
+
+export type Left = Exclude<Remaining, { is: 'gone' }>
+
+/** What one stream wants to be told. */
+export interface Stream {
+  /** Called once. */
+  close(closing: Closing): void
+  /** What is left of the session, whenever that has been looked at. */
+  left?(left: Left): void
+}
 
 /** What is open on this node for longer than a request: WebSockets and event streams, by session. */
 export interface OpenStreams {
   /**
-   * Calls `close` once when the session has ended, whoever ended it and on whichever node, or has run out, or when this
+   * Closes the stream when the session has ended, whoever ended it and on whichever node, or has run out, or when this
    * node is going away.
    * @param ref `null` for a stream without a session
    * @returns what takes the stream off again
    */
-  add(ref: string | null, close: (reason: CloseReason) => void): () => void
+  add(ref: string | null, stream: Stream): () => void
   /** This node is going away. */
   closeAll(): void
 }
 
-/** @param retryMs pause before a store that does not answer is asked again; streams stay open meanwhile */
-export function createOpenStreams(store: Store, retryMs: number): OpenStreams {
-  const open = new Map<
-    string | null,
-    { closers: Set<(reason: CloseReason) => void>; timer: NodeJS.Timeout | undefined }
-  >()
+interface Open {
+  streams: Set<Stream>
+  timer: NodeJS.Timeout | undefined
+  /** Store time in ms; `undefined` until it is known. */
+  endsAt: number | undefined
+}
 
-  function close(ref: string | null, reason: CloseReason) {
+/** @param retryMs pause before a store that does not answer is asked again; streams stay open meanwhile */
+export function createOpenStreams(store: Store, retryMs: number, say: Say): OpenStreams {
+  const open = new Map<string | null, Open>()
+
+  function close(ref: string | null, closing: Closing) {
     const session = open.get(ref)
     open.delete(ref)
     clearTimeout(session?.timer)
-    for (const closer of session?.closers ?? []) closer(reason)
+    for (const stream of session?.streams ?? []) stream.close(closing)
+  }
+
+  function ranOut(ref: string, { endsAt }: Open) {
+    if (endsAt === undefined) return close(ref, { is: 'ended', reason: 'expired' })
+    const reason = store.now() < endsAt ? 'idle' : 'absolute'
+    say('session_ended', { ref, reason })
+    close(ref, { is: 'ended', reason })
   }
 
   /** Looks whether the session is still there, and again when it would run out, or after a while. */
   async function check(ref: string) {
-    const next = await store.tokens.remaining(ref).then(
-      (left) => (left.is === 'gone' ? null : Math.min(left.idleMs + 1, left.absoluteMs + 1, recheckMs)),
-      () => retryMs,
-    )
-    if (next === null) return close(ref, 'session-ended')
+    const found = await store.tokens.remaining(ref).catch(() => null)
     const session = open.get(ref)
     if (session === undefined) return
+    let next = retryMs
+    if (found !== null) {
+      if (found.is === 'gone') {
+        return found.reason === 'expired' ? ranOut(ref, session) : close(ref, { is: 'ended', reason: found.reason })
+      }
+      session.endsAt = store.now() + found.absoluteMs
+      for (const stream of session.streams) stream.left?.(found)
+      const left = Math.min(found.idleMs, found.absoluteMs) + 1
+      next = Math.min(left > soonMs ? left - soonMs : left, recheckMs)
+    }
     clearTimeout(session.timer)
     session.timer = setTimeout(() => void check(ref), next).unref()
   }
 
   store.onChange((change) => {
-    if (change.is === 'ended') close(change.ref, 'session-ended')
+    if (change.is === 'ended') close(change.ref, { is: 'ended', reason: change.reason })
     // Ends may have been missed.
     else if (change.is === 'reconnected') for (const ref of open.keys()) if (ref !== null) void check(ref)
   })
 
   return {
-    add(ref, closer) {
-      const session = open.get(ref) ?? { closers: new Set(), timer: undefined }
+    add(ref, stream) {
+      const session = open.get(ref) ?? { streams: new Set(), timer: undefined, endsAt: undefined }
       open.set(ref, session)
-      session.closers.add(closer)
+      session.streams.add(stream)
       // The session may have ended since its record was read.
       if (ref !== null) void check(ref)
       return () => {
-        session.closers.delete(closer)
-        if (session.closers.size > 0 || open.get(ref) !== session) return
+        session.streams.delete(stream)
+        if (session.streams.size > 0 || open.get(ref) !== session) return
         clearTimeout(session.timer)
         open.delete(ref)
       }
     },
     closeAll() {
-      for (const ref of [...open.keys()]) close(ref, 'going-away')
+      for (const ref of [...open.keys()]) close(ref, { is: 'going-away' })
     },
   }
 }

@@ -1,0 +1,46 @@
+import type { Store } from '../storage/store.ts'
+import { type Left, type OpenStreams, soonMs } from '../tokens/open-streams.ts'
+import type { SessionEvents, SessionLeft } from '../wire.ts'
+
+/** Tells of one session what its browser should hear. */
+export interface SessionWatch {
+  /** @returns `null` when the session is over @throws BffError `store_unreachable` */
+  left(ref: string): Promise<SessionLeft | null>
+  /**
+   * @param tell `expiring` again after each time that the session was used meanwhile; after `ended` nothing follows
+   * @param leave called when this node is going away: another one can be asked at once
+   * @returns what ends the watch
+   */
+  watch(ref: string, tell: Tell, leave: () => void): () => void
+}
+
+export type Tell = <E extends keyof SessionEvents>(event: E, data: SessionEvents[E]) => void
+
+export function createSessionWatch(store: Store, streams: OpenStreams): SessionWatch {
+  return {
+    async left(ref) {
+      const left = await store.tokens.remaining(ref)
+      return left.is === 'gone' ? null : inSeconds(left)
+    },
+    watch(ref, tell, leave) {
+      let told = false
+      return streams.add(ref, {
+        left(left) {
+          const isSoon = Math.min(left.idleMs, left.absoluteMs) <= soonMs
+          if (isSoon && !told) tell('expiring', inSeconds(left))
+          told = isSoon
+        },
+        close(closing) {
+          if (closing.is === 'ended') tell('ended', { reason: closing.reason })
+          else leave()
+        },
+      })
+    },
+  }
+}
+
+/** In whole seconds, as the browser is told. */
+export function inSeconds({ absoluteMs, idleMs }: Left): SessionLeft {
+  const seconds = (ms: number) => Math.max(Math.floor(ms / 1000), 0)
+  return { expiresIn: seconds(absoluteMs), idleExpiresIn: seconds(idleMs) }
+}

@@ -1,0 +1,127 @@
+import assert from 'node:assert/strict'
+import { mkdtemp, rm } from 'node:fs/promises'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import { describe, test } from 'node:test'
+import { buildSpa } from '../../demo/build-spa.ts'
+import type { Browser } from '../support/browser.ts'
+import { launchBrowser } from '../support/chromium.ts'
+import { eventsOf, type StreamEvent } from '../support/event-stream.ts'
+import { startWorld, type World } from '../support/world.ts'
+
+const asEventSource = { accept: 'text/event-stream', 'sec-fetch-site': 'same-origin' }
+
+/** Opens the user's events, at a node of choice. */
+async function listen(world: World, browser: Browser, node = 0): Promise<Response> {
+  return await browser.request(`${world.nodes[node]?.relay.origin}/bff/events`, { headers: asEventSource })
+}
+
+describe('the events of a session', () => {
+  for (const store of ['redis', 'memory'] as const) {
+    test(`tell a minute before the end, and of the end, without keeping the session alive, in ${store}`, async () => {
+      await using world = await startWorld({ store, bff: { idleTimeoutSeconds: 62 } })
+      const browser = world.browser()
+      await browser.login()
+      const stream = await listen(world, browser)
+      assert.equal(stream.status, 200)
+      assert.equal(stream.headers.get('content-type'), 'text/event-stream')
+      assert.equal(stream.headers.get('cache-control'), 'no-store')
+      const events = eventsOf(stream)
+      const { value: expiring } = await events.next()
+      assert.equal(expiring?.event, 'expiring')
+      const left = expiring?.data as { expiresIn: number; idleExpiresIn: number }
+      assert.ok(left.idleExpiresIn >= 58 && left.idleExpiresIn <= 60, JSON.stringify(left))
+      assert.ok(left.expiresIn > 35_000)
+      const user = (await (await browser.api('/bff/user')).json()) as { logoutUrl: string; session: typeof left }
+      assert.ok(user.session.idleExpiresIn > 60, 'asking counts as use, and takes the warning back')
+      await browser.api('/bff/logout', { method: 'POST' })
+      assert.deepEqual((await events.next()).value, { event: 'ended', data: { reason: 'logout' } })
+      assert.equal((await events.next()).done, true, 'nothing follows')
+    })
+  }
+
+  test('come from whichever node ended the session, within a second', async () => {
+    await using world = await startWorld({ nodes: 2 })
+    const browser = world.browser()
+    await browser.login()
+    const events = eventsOf(await listen(world, browser, 1))
+    const ended = events.next()
+    const began = performance.now()
+    await browser.api('/bff/logout', { method: 'POST' })
+    assert.deepEqual((await ended).value, { event: 'ended', data: { reason: 'logout' } })
+    assert.ok(performance.now() - began < 1_000)
+    assert.equal((await listen(world, browser, 1)).status, 401)
+  })
+
+  for (const [reason, limits] of [
+    ['idle', { idleTimeoutSeconds: 1 }],
+    ['absolute', { absoluteTimeoutSeconds: 1 }],
+  ] as const) {
+    test(`tell that the session ran into its ${reason} limit, and so does the log`, async () => {
+      await using world = await startWorld({ bff: limits })
+      const browser = world.browser()
+      await browser.login()
+      const told: StreamEvent[] = []
+      for await (const event of eventsOf(await listen(world, browser))) told.push(event)
+      assert.deepEqual(
+        told.map(({ event }) => event),
+        ['expiring', 'ended'],
+      )
+      assert.deepEqual(told[1]?.data, { reason })
+      assert.equal(world.log.filter((line) => line.msg === 'session_ended' && line.reason === reason).length, 1)
+    })
+  }
+
+  test('have a heartbeat', async () => {
+    await using world = await startWorld({ bff: { timing: { heartbeat: 100 } } })
+    const browser = world.browser()
+    await browser.login()
+    const events = eventsOf(await listen(world, browser))
+    assert.equal((await events.next()).value?.event, 'heartbeat')
+    assert.equal((await events.next()).value?.event, 'heartbeat')
+    await events.return()
+  })
+
+  test('are for the session’s own browser and its own pages alone', async () => {
+    await using world = await startWorld()
+    const browser = world.browser()
+    assert.equal((await listen(world, browser)).status, 401)
+    await browser.login()
+    for (const headers of [{}, { ...asEventSource, 'sec-fetch-site': 'cross-site' }]) {
+      assert.equal((await browser.get('/bff/events', headers)).status, 403)
+    }
+    const head = await browser.api('/bff/events', { method: 'HEAD' })
+    assert.equal(head.status, 200)
+  })
+
+  test('go on at another node when one is stopped, and the SPA’s client hears of the end, in Chromium', async () => {
+    await using stack = new AsyncDisposableStack()
+    const spa = await buildSpa(await mkdtemp(join(tmpdir(), 'coatcheck-spa-')))
+    stack.defer(() => rm(spa, { recursive: true }))
+    const world = stack.use(await startWorld({ nodes: 2, bff: { spa } }))
+    const [first, second] = world.nodes
+    assert.ok(first !== undefined && second !== undefined)
+    const chromium = await launchBrowser()
+    stack.defer(() => chromium.close())
+    const page = await (await chromium.newContext()).newPage()
+    await page.goto(`${world.origin}/bff/login`)
+    await page.locator('#username').fill('alice')
+    await page.locator('#password').fill('alice')
+    await page.locator('#submit').click()
+    await page.waitForURL(`${world.origin}/`)
+
+    const opened = page.waitForResponse(`${world.origin}/bff/events`)
+    const ended = page.evaluate(async () => {
+      const client = '/client.js'
+      const { createBffClient } = await import(client)
+      return await new Promise((resolve) => createBffClient().watch({ ended: resolve }))
+    })
+    await opened
+    const reopened = page.waitForResponse(`${world.origin}/bff/events`)
+    first.relay.forwardTo({ host: '127.0.0.1', port: second.relay.port })
+    await first.bff.close()
+    assert.equal((await reopened).status(), 200)
+    await page.evaluate(() => fetch('/bff/logout', { method: 'POST', headers: { 'X-CSRF': '1' } }))
+    assert.deepEqual(await ended, { reason: 'logout' })
+  })
+})
