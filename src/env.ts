@@ -14,11 +14,18 @@ const readers: Readonly<Record<string, (text: string) => unknown>> = {
   timing: JSON.parse,
   trustProxy: (text) =>
     text === 'true' || text === 'false' ? text === 'true' : /^\d+$/.test(text) ? Number(text) : text,
+  remember: boolean,
   refreshBeforeSeconds: number,
   defaultTokenSeconds: number,
   idleTimeoutSeconds: number,
   absoluteTimeoutSeconds: number,
 }
+
+/** What is said of a text that cannot be read. */
+const complaints = new Map<unknown, string>([
+  [number, 'is not a number'],
+  [boolean, 'is neither true nor false'],
+])
 
 /** Options that may be kept in a file of their own, named by `<variable>_FILE`. */
 export const secretOptions: ReadonlySet<string> = new Set(['clientSecret', 'sessionSecret', 'redisUrl'])
@@ -54,7 +61,7 @@ export function readConfiguration(file: string | undefined): BffOptions {
       options[name] = (readers[name] ?? String)(text)
     } catch {
       // The value is not repeated: it may hold a secret.
-      found.push(`${variable}: ${readers[name] === number ? 'is not a number' : 'is not valid JSON'}`)
+      found.push(`${variable}: ${complaints.get(readers[name]) ?? 'is not valid JSON'}`)
       unreadable.add(`${name}: required`)
     }
   }
@@ -118,6 +125,11 @@ function secretText(variable: string, environment: NodeJS.ProcessEnv, found: str
     found.push(`${variable}_FILE: ${path} cannot be read`)
     return undefined
   }
+}
+
+function boolean(text: string): boolean {
+  if (text !== 'true' && text !== 'false') throw new TypeError('neither true nor false')
+  return text === 'true'
 }
 
 function number(text: string): number {

@@ -111,6 +111,10 @@ const shape = {
   defaultTokenSeconds: seconds().default(300).describe('life of an access token that came without `expires_in`'),
   idleTimeoutSeconds: seconds().default(1800).describe('a session ends when unused for so long'),
   absoluteTimeoutSeconds: seconds().default(36_000).describe('a session ends after so long, used or not'),
+  remember: z
+    .boolean()
+    .default(false)
+    .describe('whether the session cookie outlives the browser, for as long as the session may'),
   workers: z.int().min(1).max(256).default(1).describe('processes that share the port; more than 1 needs Redis'),
   timing: timingSchema.describe('internal deadlines in milliseconds, JSON'),
 }

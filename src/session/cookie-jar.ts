@@ -7,7 +7,14 @@ export interface CookieJar {
   readonly loginPrefix: string
   readonly logoutName: string
   /** Attributes of the session cookie, for express-session. */
-  readonly sessionAttributes: { path: '/'; httpOnly: true; secure: boolean; sameSite: 'strict' | 'lax' }
+  readonly sessionAttributes: {
+    path: '/'
+    httpOnly: true
+    secure: boolean
+    sameSite: 'strict' | 'lax'
+    /** Milliseconds; without it the cookie goes when the browser is closed. */
+    maxAge?: number
+  }
   /** A Set-Cookie line of a short-lived cookie that comes along on the way back from the provider. */
   short(name: string, value: string, seconds: number): string
   /** Set-Cookie lines that delete: the same attributes, or the browser keeps the cookie. */
@@ -15,7 +22,8 @@ export interface CookieJar {
   deletedSession(): string
 }
 
-export function createCookieJar({ publicUrl, cookieName, cookieSameSite }: Options): CookieJar {
+export function createCookieJar(options: Options): CookieJar {
+  const { publicUrl, cookieName, cookieSameSite, remember, absoluteTimeoutSeconds } = options
   const secure = publicUrl.startsWith('https:')
   // RFC 6265bis, section 4.1.3.2: with this prefix the browser itself holds us to Secure, Path=/ and no Domain.
   const sessionName = secure ? `__Host-${cookieName}` : cookieName
@@ -24,7 +32,13 @@ export function createCookieJar({ publicUrl, cookieName, cookieSameSite }: Optio
     sessionName,
     loginPrefix: `${sessionName}-login-`,
     logoutName: `${sessionName}-logout`,
-    sessionAttributes: { path: '/', httpOnly: true, secure, sameSite: cookieSameSite === 'Lax' ? 'lax' : 'strict' },
+    sessionAttributes: {
+      path: '/',
+      httpOnly: true,
+      secure,
+      sameSite: cookieSameSite === 'Lax' ? 'lax' : 'strict',
+      ...(remember ? { maxAge: absoluteTimeoutSeconds * 1000 } : {}),
+    },
     short: (name, value, seconds) => `${name}=${value}; Max-Age=${seconds}; ${attributes('Lax')}`,
     deletedShort: (name) => `${name}=; Max-Age=0; ${attributes('Lax')}`,
     deletedSession: () => `${sessionName}=; Max-Age=0; ${attributes(cookieSameSite)}`,
