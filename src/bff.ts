@@ -8,6 +8,7 @@ import { inProduction } from './env.ts'
 import { BffError, type ProblemName } from './errors.ts'
 import { createErrorAnswer } from './http/error-answer.ts'
 import { isPlainlyFramed } from './http/framing.ts'
+import { createRateLimits } from './http/rate-limit.ts'
 import { foldPath, pathOf } from './http/request-target.ts'
 import { createSecurityHeaders } from './http/security-headers.ts'
 import { type BffOptions, type Options, parseOptions } from './options.ts'
@@ -86,7 +87,8 @@ export function createBff(options: BffOptions, parts: { log?: Logger; store?: St
   const headers = createSecurityHeaders(publicUrl, pageStyleHash)
   const streams = createOpenStreams(store, timing.storeBudget, say)
   const watch = createSessionWatch(store, streams)
-  const endpointParts = { options: checked, jar, cookie, pending, sessions, logout, watch }
+  const limits = createRateLimits(checked, store, say)
+  const endpointParts = { options: checked, limits, jar, cookie, pending, sessions, logout, watch }
   const endpoints = createEndpoints(endpointParts, headers.endpoints, answer)
   const proxy = createProxy(checked, jar.sessionName, cookie.ref, tokens, streams, say)
   const spa = checked.spa === undefined ? null : createSpa(resolve(checked.spa), headers.spa, answer)

@@ -15,6 +15,7 @@ const readers: Readonly<Record<string, (text: string) => unknown>> = {
   trustProxy: (text) =>
     text === 'true' || text === 'false' ? text === 'true' : /^\d+$/.test(text) ? Number(text) : text,
   remember: boolean,
+  loginsPerMinute: number,
   refreshBeforeSeconds: number,
   defaultTokenSeconds: number,
   idleTimeoutSeconds: number,

@@ -14,6 +14,7 @@ export const problems = {
   no_route: [404, 'There is nothing here.'],
   method_not_allowed: [405, 'The method is not allowed here.'],
   payload_too_large: [413, 'The request body is too large.'],
+  too_many_requests: [429, 'There have been too many attempts from this address.'],
   headers_too_large: [431, 'The request headers are too large.'],
   internal: [500, 'Something went wrong on our side.'],
   upstream_unreachable: [502, 'The API could not be reached.'],

@@ -105,6 +105,11 @@ const shape = {
     .union([z.boolean(), z.int().min(0), z.string().min(1)])
     .default(false)
     .describe("whose `X-Forwarded-For` is believed, as Express's `trust proxy`"),
+  loginsPerMinute: z
+    .int()
+    .positive()
+    .default(2000)
+    .describe('logins that one address (of IPv6 a /56) may begin within a minute, and as many that it may end'),
   refreshBeforeSeconds: seconds()
     .default(30)
     .describe('refresh in the background when less is left (never more than half of the life)'),

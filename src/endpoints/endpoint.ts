@@ -1,5 +1,6 @@
 import type { IncomingMessage, ServerResponse } from 'node:http'
 import { BffError } from '../errors.ts'
+import type { RateLimits } from '../http/rate-limit.ts'
 import type { Options } from '../options.ts'
 import type { CookieJar } from '../session/cookie-jar.ts'
 import type { Logout } from '../session/logout.ts'
@@ -11,6 +12,7 @@ import type { Sessions } from '../session/sessions.ts'
 /** What endpoints work with. No token, and nothing that yields one, is among it. */
 export interface EndpointParts {
   options: Options
+  limits: RateLimits
   jar: CookieJar
   cookie: SessionCookie
   pending: PendingLogins

@@ -15,12 +15,14 @@ import { user } from './user.ts'
 
 /** Our own endpoints, under `basePath`. Everything else under it is `no_route`. */
 export function createEndpoints(parts: EndpointParts, setHeaders: SetHeaders, answer: ErrorAnswer): Express {
-  const { options, cookie } = parts
+  const { options, cookie, limits } = parts
   const app = express()
   app.disable('x-powered-by')
   app.disable('etag')
   app.enable('case sensitive routing')
   app.enable('strict routing')
+  // Whose address it is that limits count by.
+  app.set('trust proxy', options.trustProxy)
 
   const prepare: RequestHandler = (request, response, next) => {
     setHeaders(request, response)
@@ -41,8 +43,8 @@ export function createEndpoints(parts: EndpointParts, setHeaders: SetHeaders, an
 
   app.use(prepare)
   // Each with its own proof: callback the login cookie, logout by navigation the `sid`, its callback the `state`.
-  app.get(at(paths.login), run(login(parts)))
-  app.get(at(paths.callback), session, run(callback(parts)))
+  app.get(at(paths.login), limits.ofRequests('login', options.loginsPerMinute), run(login(parts)))
+  app.get(at(paths.callback), limits.ofRequests('callback', options.loginsPerMinute), session, run(callback(parts)))
   app.get(at(paths.user), header, session, run(user(parts)))
   app.get(at(paths.events), header, run(events(parts)))
   app.get(at(paths.logout), session, run(logoutByNavigation(parts)))

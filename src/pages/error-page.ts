@@ -20,6 +20,7 @@ export const pageStyleHash = `'sha256-${createHash('sha256').update(style).diges
 
 const advice: Partial<Record<string, string>> = {
   login_failed: 'Logins expire after a while and work only once. Starting again usually helps.',
+  too_many_requests: 'Please try again in a minute.',
   provider_unreachable: 'Nothing is lost. Please try again in a few moments.',
   store_unreachable: 'Nothing is lost. Please try again in a few moments.',
 }

@@ -13,6 +13,8 @@ export function createKeys(prefix: string) {
     login: (id: string) => `${prefix}:login:${id}`,
     /** Whoever reads the keys should not read who our users are. */
     subject: (owner: string) => `${prefix}:sub:${createHash('sha256').update(owner).digest('base64url')}`,
+    /** What the keys of one rate limit begin with. */
+    hits: (limit: string) => `${prefix}:hits:${limit}:`,
     changed: `${prefix}:changed`,
   }
 }

@@ -1,3 +1,4 @@
+import { MemoryStore } from 'express-rate-limit'
 import { createExpiringMap } from './expiring-map.ts'
 import { createMemoryTokenRecords } from './memory-token-records.ts'
 import type { Change, Store } from './store.ts'
@@ -38,6 +39,7 @@ export function createMemoryStore(endedMs: number): Store {
       began: async (owner, ref, lifeMs) => subjects.set(owner, ref, lifeMs),
       newest: async (owner) => subjects.get(owner) ?? null,
     },
+    hits: () => new MemoryStore(),
     onChange(listener) {
       listeners.add(listener)
       return () => listeners.delete(listener)

@@ -2,6 +2,7 @@ import type { Say } from '../telemetry/events.ts'
 import type { Timing } from '../timing.ts'
 import { createKeys } from './keys.ts'
 import { createConnection } from './redis-connection.ts'
+import { createRedisHits } from './redis-hits.ts'
 import { createRedisTokenRecords, readChange } from './redis-token-records.ts'
 import type { Change, Store } from './store.ts'
 
@@ -81,6 +82,7 @@ export function createRedisStore({ url, prefix, waitReplicas }: RedisSettings, t
       },
       newest: (owner) => command(client.get(keys.subject(owner))),
     },
+    hits: (limit) => createRedisHits(connection, keys.hits(limit)),
     onChange(listener) {
       listeners.add(listener)
       return () => listeners.delete(listener)

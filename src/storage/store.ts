@@ -6,6 +6,8 @@ export interface Store {
   readonly logins: LoginRecords
   readonly tokens: TokenRecords
   readonly subjects: SubjectRecords
+  /** Counts for the rate limit of this name. */
+  hits(limit: string): HitRecords
   /** Calls back for whatever any node does to any session; returns the way to stop. */
   onChange(listener: (change: Change) => void): () => void
   /** @throws BffError `store_unreachable` unless the store answers now */
@@ -40,6 +42,22 @@ export interface SubjectRecords {
   /** @param owner names issuer and subject; @param lifeMs the session's longest life */
   began(owner: string, ref: string, lifeMs: number): Promise<void>
   newest(owner: string): Promise<string | null>
+}
+
+/** How often, in a window that ends at `resetTime`. */
+export interface Hits {
+  totalHits: number
+  resetTime: Date | undefined
+}
+
+/** What express-rate-limit needs of a store. A key's window begins with its first hit. */
+export interface HitRecords {
+  /** Comes before everything else. */
+  init(options: { windowMs: number }): void
+  get(key: string): Promise<Hits | undefined>
+  increment(key: string): Promise<Hits>
+  decrement(key: string): Promise<void>
+  resetKey(key: string): Promise<void>
 }
 
 /** One session's token record, as `docs/refresh-protocol.md` has it. */

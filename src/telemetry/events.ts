@@ -28,6 +28,8 @@ const events = {
   revoked: 'info',
   revocation_failed: 'warn',
   hostile_cookie: 'warn',
+  rate_limit_reached: 'warn',
+  rate_limit_failed: 'warn',
   request_failed: 'warn',
   request_broke: 'error',
   upstream_broke_off: 'warn',

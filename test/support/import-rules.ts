@@ -66,6 +66,8 @@ const doors: Readonly<Record<string, readonly string[]>> = {
   'express-session': ['session/'],
   'connect-redis': ['session/'],
   helmet: ['http/'],
+  'express-rate-limit': ['http/rate-limit.ts', 'storage/memory-store.ts'],
+  'rate-limit-redis': ['storage/'],
   undici: ['proxy/', 'relying-party/provider-http.ts'],
   redis: ['storage/'],
   pino: ['telemetry/'],
