@@ -20,7 +20,7 @@ describe('a path', () => {
   after(() => world.close())
 
   const get = (path: string, headers: Record<string, string> = asPerson, method = 'GET') =>
-    rawRequest(world.relay.port, method, path, headers)
+    rawRequest(world.origin, method, path, headers)
 
   for (const path of ['/', '/orders/7', '/deep/er?x=1.2', '/apix', '/bffx', '/search/100%25']) {
     test(`${path}, navigated to, is the app`, async () => {

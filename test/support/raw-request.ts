@@ -1,5 +1,6 @@
 import { once } from 'node:events'
 import { connect } from 'node:net'
+import { connect as connectTls } from 'node:tls'
 
 export interface RawAnswer {
   status: number
@@ -7,15 +8,20 @@ export interface RawAnswer {
   body: string
 }
 
-/** Sends a request with its target as it is: `fetch` would tidy it up first. The connection closes behind it. */
+/**
+ * Sends a request with its target as it is: `fetch` would tidy it up first. The connection closes behind it.
+ * @param origin of a server on 127.0.0.1
+ */
 export async function rawRequest(
-  port: number,
+  origin: string,
   method: string,
   target: string,
   headers: Record<string, string> = {},
 ): Promise<RawAnswer> {
-  const socket = connect(port, '127.0.0.1')
-  const lines = Object.entries({ host: `localhost:${port}`, connection: 'close', ...headers })
+  const { protocol, host, port, hostname: servername } = new URL(origin)
+  const address = { host: '127.0.0.1', port: Number(port) }
+  const socket = protocol === 'https:' ? connectTls({ ...address, servername }) : connect(address)
+  const lines = Object.entries({ host, connection: 'close', ...headers })
   socket.write(`${method} ${target} HTTP/1.1\r\n${lines.map((line) => line.join(': ')).join('\r\n')}\r\n\r\n`)
   const chunks: Buffer[] = []
   socket.on('data', (chunk: Buffer) => chunks.push(chunk))

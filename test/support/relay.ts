@@ -1,5 +1,7 @@
 import { once } from 'node:events'
 import { connect, createServer, type Socket } from 'node:net'
+import { createServer as createTlsServer, TLSSocket } from 'node:tls'
+import type { Certificate } from './certificate.ts'
 
 export interface Address {
   host: string
@@ -9,7 +11,7 @@ export interface Address {
 /** A TCP relay between clients and a server, with the faults a network has. */
 export interface Relay extends AsyncDisposable {
   port: number
-  /** `http://localhost:<port>` */
+  /** `http://localhost:<port>`, or https where it has a certificate. */
   origin: string
   /** Client connections open at this moment. */
   readonly openConnections: number
@@ -27,11 +29,15 @@ export interface RelayOptions {
   target?: Address
   /** @default a free one */
   port?: number
+  /** Clients come by TLS, which ends here: the server is spoken to in plain text, and told nothing of it. */
+  certificate?: Certificate
   /** Called once per client connection; what it returns sees every chunk before it is sent to that client. */
   onConnection?: () => (toClient: Buffer) => void
 }
 
-/** Starts a relay on 127.0.0.1. It adds nothing: half-close, backpressure and resets pass as they came. */
+/**
+ * Starts a relay on 127.0.0.1. It adds nothing: half-close, backpressure and, but for TLS, resets pass as they came.
+ */
 export async function startRelay(options: RelayOptions = {}): Promise<Relay> {
   let mode: 'forward' | 'hold' | 'cut' = 'forward'
   let target = options.target
@@ -59,7 +65,7 @@ export async function startRelay(options: RelayOptions = {}): Promise<Relay> {
     for (const start of begun) start()
   }
 
-  const listener = createServer({ allowHalfOpen: true, noDelay: true, pauseOnConnect: true }, (client) => {
+  const accept = (client: Socket): void => {
     clients.set(client, () => {})
     client.once('close', () => clients.delete(client))
     client.on('error', () => {
@@ -67,7 +73,12 @@ export async function startRelay(options: RelayOptions = {}): Promise<Relay> {
     })
     if (mode === 'cut') resetSocket(client)
     else begin(client)
-  })
+  }
+  const { certificate } = options
+  const listener =
+    certificate === undefined
+      ? createServer({ allowHalfOpen: true, noDelay: true, pauseOnConnect: true }, accept)
+      : createTlsServer({ ...certificate, allowHalfOpen: true, noDelay: true, handshakeTimeout: 10_000 }, accept)
   listener.listen(options.port ?? 0, '127.0.0.1')
   await once(listener, 'listening')
   const address = listener.address()
@@ -84,7 +95,7 @@ export async function startRelay(options: RelayOptions = {}): Promise<Relay> {
   }
   return {
     port: address.port,
-    origin: `http://localhost:${address.port}`,
+    origin: `${certificate === undefined ? 'http' : 'https'}://localhost:${address.port}`,
     get openConnections() {
       return clients.size
     },
@@ -136,8 +147,11 @@ function pump(from: Socket, to: Socket, held: () => boolean, see?: (chunk: Buffe
   return look
 }
 
-/** RST. Not after FIN: libuv refuses, and Node.js then forgets to close the handle and never comes to its end. */
+/**
+ * RST. Not after FIN: libuv refuses, and Node.js then forgets to close the handle and never comes to its end. Nor has
+ * TLS any.
+ */
 function resetSocket(socket: Socket): void {
-  if (socket.writableEnded) socket.destroy()
+  if (socket.writableEnded || socket instanceof TLSSocket) socket.destroy()
   else socket.resetAndDestroy()
 }

@@ -1,9 +1,11 @@
 import { randomBytes } from 'node:crypto'
+import { getCACertificates, setDefaultCACertificates } from 'node:tls'
 import { type Provider, type ProviderOptions, startProvider } from '../../demo/provider.ts'
 import { createRegistration } from '../../demo/registration.ts'
 import { type Bff, type BffOptions, createBff } from '../../src/index.ts'
 import { timingSchema } from '../../src/timing.ts'
 import { type Browser, createBrowser } from './browser.ts'
+import { type Certificate, createCertificate } from './certificate.ts'
 import { createRecordedLog, type LogLine } from './recorded-log.ts'
 import { startRecordingRelay } from './recording-relay.ts'
 import type { Relay } from './relay.ts'
@@ -17,6 +19,11 @@ export interface WorldOptions {
   redisUrl?: string
   /** How many BFFs share the store; every one has a relay of its own. @default 1 */
   nodes?: number
+  /**
+   * Browsers come by TLS, which ends in front of the BFF as at a proxy that says nothing of it. Chromium has to be told
+   * to accept the certificate (`ignoreHTTPSErrors`). @default false
+   */
+  https?: boolean
   /** The product's deadlines divided by ten, all but the store's. @default false */
   hurried?: boolean
   bff?: Partial<BffOptions>
@@ -53,8 +60,9 @@ export interface World extends AsyncDisposable {
  */
 export async function startWorld(world: WorldOptions = {}): Promise<World> {
   await using started = new AsyncDisposableStack()
-  const relays = [started.use(await startRecordingRelay())]
-  while (relays.length < (world.nodes ?? 1)) relays.push(started.use(await startRecordingRelay()))
+  const certificate = world.https ? { certificate: trustedCertificate() } : {}
+  const relays = [started.use(await startRecordingRelay(certificate))]
+  while (relays.length < (world.nodes ?? 1)) relays.push(started.use(await startRecordingRelay(certificate)))
   const [relay] = relays
   if (relay === undefined) throw new Error('a world has at least one node')
   const publicUrl = relay.origin
@@ -118,6 +126,13 @@ export async function startWorld(world: WorldOptions = {}): Promise<World> {
     close,
     [Symbol.asyncDispose]: close,
   }
+}
+
+/** A certificate that this process accepts from now on. */
+function trustedCertificate(): Certificate {
+  const certificate = createCertificate()
+  setDefaultCACertificates([...getCACertificates('default'), certificate.cert])
+  return certificate
 }
 
 function secret(kind: 'client_secret' | 'session_secret'): string {
