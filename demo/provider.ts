@@ -1,5 +1,5 @@
 import { createServer, type IncomingMessage, type ServerResponse } from 'node:http'
-import type { ClientMetadata } from 'oidc-provider'
+import type { ClientMetadata, Configuration } from 'oidc-provider'
 // Not the package's main file: that one warns on every release of Node that is not a long-term one.
 import { Provider as OidcProvider } from 'oidc-provider/lib/provider.js'
 import { type Account, demoAccounts } from './accounts.ts'
@@ -41,6 +41,8 @@ export interface ProviderOptions {
   refreshTokenSeconds?: number
   /** Whether every refresh replaces the refresh token, and a replaced one revokes its whole grant. @default true */
   rotate?: boolean
+  /** Changes what the library is told, for providers of another kind. */
+  configure?: (usual: Configuration) => Configuration
   /** @default alice and bob, whose password is the user name */
   accounts?: readonly Account[]
   /** Told about every event, after it was counted. */
@@ -63,7 +65,7 @@ export interface Provider {
 
 /** Starts an OpenID Provider. Everything it knows is in memory and gone when it closes, its signing key included. */
 export async function startProvider(options: ProviderOptions): Promise<Provider> {
-  const { port = 0, host = '127.0.0.1', accounts = demoAccounts, intercept } = options
+  const { port = 0, host = '127.0.0.1', accounts = demoAccounts, configure = (usual) => usual, intercept } = options
   const counts = createCounts()
   const store = createProviderStore()
   const count = (event: ProviderEvent): void => {
@@ -80,7 +82,7 @@ export async function startProvider(options: ProviderOptions): Promise<Provider>
   const issuer = options.issuer ?? `http://${host}:${listeningPort}`
 
   const provider = new OidcProvider(issuer, {
-    ...(await createConfiguration(options, accounts)),
+    ...configure(await createConfiguration(options, accounts)),
     adapter: (kind) => store.adapter(kind),
   })
   for (const { client_secret: value } of options.clients) {

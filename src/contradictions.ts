@@ -8,6 +8,10 @@ import { join } from 'node:path'
 export function contradictions(input: object, facts: { production: boolean }): string[] {
   const raw: { [name: string]: unknown } = { ...input }
   const found: string[] = []
+  const byKey =
+    raw['clientAuth'] === 'private_key_jwt' || (raw['clientAuth'] === undefined && raw['clientKeys'] !== undefined)
+  if (byKey && raw['clientKeys'] === undefined) found.push('clientKeys: required for private_key_jwt')
+  if (!byKey && raw['clientSecret'] === undefined) found.push('clientSecret: required')
   if (raw['store'] === 'redis' && raw['redisUrl'] === undefined) found.push('store: redis needs redisUrl')
   if (raw['store'] === 'memory' && raw['redisUrl'] !== undefined) found.push('store: memory contradicts redisUrl')
   if (raw['store'] === undefined && raw['redisUrl'] === undefined && facts.production) {

@@ -29,7 +29,7 @@ const complaints = new Map<unknown, string>([
 ])
 
 /** Options that may be kept in a file of their own, named by `<variable>_FILE`. */
-export const secretOptions: ReadonlySet<string> = new Set(['clientSecret', 'sessionSecret', 'redisUrl'])
+export const secretOptions: ReadonlySet<string> = new Set(['clientSecret', 'clientKeys', 'sessionSecret', 'redisUrl'])
 
 /** `BFF_PUBLIC_URL` for `publicUrl`. */
 export function variableOf(option: string): string {

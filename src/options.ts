@@ -1,4 +1,5 @@
 import { z } from 'zod'
+import { readClientKeys } from './client-keys.ts'
 import { contradictions } from './contradictions.ts'
 import { ConfigurationError } from './errors.ts'
 import { parseUrl, routeSchema } from './route-options.ts'
@@ -40,6 +41,13 @@ const sessionSecret = z
     error: 'every secret needs at least 32 bytes; make one with: openssl rand -base64 48',
   })
 
+const clientKeys = z.string().transform((text, context) => {
+  const read = readClientKeys(text)
+  if (typeof read !== 'string') return read
+  context.addIssue(read)
+  return z.NEVER
+})
+
 const shape = {
   publicUrl: origin.describe('origin the browser sees; decides cookie security and redirect_uri'),
   port: port().default(3000).describe('port to listen on'),
@@ -47,11 +55,16 @@ const shape = {
   adminPort: port().optional().describe('port of its own for `/livez` and `/readyz`'),
   issuer: issuer.describe('the OpenID Provider'),
   clientId: z.string().min(1).describe('our registration at the provider'),
-  clientSecret: z.string().min(1).describe('secret of that registration (confidential client)'),
+  clientSecret: z.string().min(1).optional().describe('secret of that registration; required unless there are keys'),
+  clientKeys: clientKeys
+    .default([])
+    .describe(
+      'private keys for `private_key_jwt`: PEM, JWK or JWK Set; the first signs, all are shown by their public half',
+    ),
   clientAuth: z
-    .enum(['client_secret_basic', 'client_secret_post'])
+    .enum(['client_secret_basic', 'client_secret_post', 'client_secret_jwt', 'private_key_jwt'])
     .optional()
-    .describe('how we authenticate at the provider; what it offers, basic first, unless set'),
+    .describe('how we authenticate at the provider; by key if there is one, else as it offers, basic first'),
   scope: z
     .string()
     .regex(/(^| )openid( |$)/, 'must contain openid')

@@ -11,6 +11,7 @@ export const paths = {
   logout: '/logout',
   logoutCallback: '/logout/callback',
   events: '/events',
+  jwks: '/jwks.json',
 } as const
 
 /** Query parameters of `GET /bff/login` that the provider is told (OpenID Connect Core 1.0, section 3.1.2.1). */

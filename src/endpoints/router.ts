@@ -8,6 +8,7 @@ import { paths } from '../wire.ts'
 import { callback } from './callback.ts'
 import type { Endpoint, EndpointParts } from './endpoint.ts'
 import { events } from './events.ts'
+import { jwks } from './jwks.ts'
 import { login } from './login.ts'
 import { logoutByNavigation, logoutByScript } from './logout.ts'
 import { logoutCallback } from './logout-callback.ts'
@@ -50,6 +51,7 @@ export function createEndpoints(parts: EndpointParts, setHeaders: SetHeaders, an
   app.get(at(paths.logout), session, run(logoutByNavigation(parts)))
   app.post(at(paths.logout), header, session, run(logoutByScript(parts)))
   app.get(at(paths.logoutCallback), run(logoutCallback(parts)))
+  app.get(at(paths.jwks), run(jwks(parts)))
 
   for (const path of Object.values(paths))
     app.all(at(path), notAllowed(path === paths.logout ? 'GET, HEAD, POST' : 'GET, HEAD'))

@@ -1,16 +1,8 @@
-import {
-  allowInsecureRequests,
-  type ClientAuth,
-  ClientSecretBasic,
-  ClientSecretPost,
-  Configuration,
-  customFetch,
-  discovery,
-  type ServerMetadata,
-} from 'openid-client'
+import { allowInsecureRequests, Configuration, customFetch, discovery, type ServerMetadata } from 'openid-client'
 import { BffError } from '../errors.ts'
 import type { Options } from '../options.ts'
 import type { Say } from '../telemetry/events.ts'
+import { createClientAuth } from './client-authentication.ts'
 import { type AskOptions, createProviderHttp } from './provider-http.ts'
 
 /** After a failed discovery the next one waits for so long, in milliseconds, so that logins do not hammer the provider. */
@@ -51,8 +43,7 @@ export function createProvider(options: Options, say: Say): Provider {
     async configuration(ask = {}) {
       known ??= discover()
       const server = await known
-      const auth = clientAuthentication(options, server)
-      const configuration = new Configuration(server, clientId, undefined, auth)
+      const configuration = new Configuration(server, clientId, undefined, createClientAuth(options, server))
       configuration[customFetch] = http.fetchWith({ timeoutMs: timing.ask, ...ask })
       configuration.timeout = 0 // ours, which begins when the request is sent
       if (insecure) allowInsecureRequests(configuration)
@@ -65,13 +56,4 @@ export function createProvider(options: Options, say: Say): Provider {
 /** What a provider that is away means to whoever needs it. */
 export function unreachable(cause: unknown): BffError {
   return new BffError('provider_unreachable', { cause, retryAfterSeconds: 5 })
-}
-
-/** Decided before the first request: trying one method after another would present a refresh token twice. */
-function clientAuthentication({ clientAuth, clientSecret }: Options, server: ServerMetadata): ClientAuth {
-  // OpenID Connect Discovery 1.0, section 3: the default is client_secret_basic.
-  const offered = server.token_endpoint_auth_methods_supported ?? ['client_secret_basic']
-  const post = offered.includes('client_secret_post') && !offered.includes('client_secret_basic')
-  const method = clientAuth ?? (post ? 'client_secret_post' : 'client_secret_basic')
-  return method === 'client_secret_post' ? ClientSecretPost(clientSecret) : ClientSecretBasic(clientSecret)
 }

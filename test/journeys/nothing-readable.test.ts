@@ -37,7 +37,7 @@ test('whoever gets hold of Redis reads no token, no cookie, no session id, no st
     'the dump has our records',
   )
   const { sessionSecret, clientSecret } = world.options
-  for (const secret of [...secrets, ...cookies, ...ids, ...states, String(sessionSecret), clientSecret]) {
+  for (const secret of [...secrets, ...cookies, ...ids, ...states, String(sessionSecret), String(clientSecret)]) {
     if (secret.length >= 16) assert.equal(dump.includes(secret), false, `${secret.slice(0, 6)}... is readable`)
   }
   // The pending login's verifier and nonce are known to nobody but the server: their names would give them away.

@@ -196,7 +196,7 @@ test('the fixture provider itself kills the grant when a used refresh token come
   await world.browser().login()
   const refresh = async (refresh_token: string) => {
     const body = new URLSearchParams({ grant_type: 'refresh_token', refresh_token })
-    const credentials = `${world.options.clientId}:${encodeURIComponent(world.options.clientSecret)}`
+    const credentials = `${world.options.clientId}:${encodeURIComponent(String(world.options.clientSecret))}`
     const authorization = `Basic ${Buffer.from(credentials).toString('base64')}`
     const response = await fetch(`${world.provider.issuer}/token`, { method: 'POST', body, headers: { authorization } })
     return response.json()

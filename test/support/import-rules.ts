@@ -10,6 +10,7 @@ const leaves = [
   'errors.ts',
   'wire.ts',
   'secrets.ts',
+  'client-keys.ts',
   'cookie-header.ts',
   'remember.ts',
   'telemetry/',
@@ -50,12 +51,13 @@ const fewerLeaves: Readonly<Record<string, readonly string[]>> = {
   'wire.ts': [],
   'errors.ts': [],
   'secrets.ts': [],
+  'client-keys.ts': [],
   'cookie-header.ts': [],
   'remember.ts': [],
   'timing.ts': ['errors.ts'],
   'route-options.ts': ['errors.ts'],
   'contradictions.ts': [],
-  'options.ts': ['contradictions.ts', 'errors.ts', 'route-options.ts', 'timing.ts', 'wire.ts'],
+  'options.ts': ['client-keys.ts', 'contradictions.ts', 'errors.ts', 'route-options.ts', 'timing.ts', 'wire.ts'],
   'telemetry/': ['errors.ts', 'options.ts', 'wire.ts'],
 }
 

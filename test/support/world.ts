@@ -1,5 +1,6 @@
 import { randomBytes } from 'node:crypto'
 import { getCACertificates, setDefaultCACertificates } from 'node:tls'
+import type { ClientMetadata } from 'oidc-provider'
 import { type Provider, type ProviderOptions, startProvider } from '../../demo/provider.ts'
 import { createRegistration } from '../../demo/registration.ts'
 import { type Bff, type BffOptions, createBff } from '../../src/index.ts'
@@ -28,6 +29,8 @@ export interface WorldOptions {
   hurried?: boolean
   bff?: Partial<BffOptions>
   provider?: Partial<ProviderOptions>
+  /** What the administrator of the provider entered otherwise. */
+  registration?: (usual: ClientMetadata) => ClientMetadata
 }
 
 export interface Node {
@@ -68,8 +71,9 @@ export async function startWorld(world: WorldOptions = {}): Promise<World> {
   const publicUrl = relay.origin
 
   const clientSecret = secret('client_secret')
+  const { registration = (usual: ClientMetadata) => usual } = world
   const provider = await startProvider({
-    clients: [createRegistration({ publicUrl, clientSecret })],
+    clients: [registration(createRegistration({ publicUrl, clientSecret }))],
     ...world.provider,
     onToken: (token) => {
       // A code is spent when it arrives, and comes by way of the browser.
