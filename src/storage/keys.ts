@@ -11,12 +11,22 @@ export function createKeys(prefix: string) {
     ended: (ref: string) => `${prefix}:{${ref}}:ended`,
     lease: (ref: string) => `${prefix}:{${ref}}:refresh`,
     login: (id: string) => `${prefix}:login:${id}`,
-    /** Whoever reads the keys should not read who our users are. */
-    subject: (owner: string) => `${prefix}:sub:${createHash('sha256').update(owner).digest('base64url')}`,
     /** What the keys of one rate limit begin with. */
     hits: (limit: string) => `${prefix}:hits:${limit}:`,
+    /** Sessions of one user (`sub`), or of one session at the provider (`sid`). */
+    sessions: (kind: IndexKind, owner: string) => `${prefix}:${kind}:${hash(owner)}:sessions`,
+    loggedOut: (kind: IndexKind, owner: string) => `${prefix}:${kind}:${hash(owner)}:logged-out`,
+    logoutToken: (id: string) => `${prefix}:jti:${hash(id)}`,
     changed: `${prefix}:changed`,
   }
 }
 
 export type Keys = ReturnType<typeof createKeys>
+
+/** What the sessions of an index have in common. */
+export type IndexKind = 'sub' | 'sid'
+
+/** Whoever reads the keys should not read who our users are; and a provider's names may be of any length. */
+function hash(name: string): string {
+  return createHash('sha256').update(name).digest('base64url')
+}

@@ -1,5 +1,6 @@
 import { MemoryStore } from 'express-rate-limit'
 import { createExpiringMap } from './expiring-map.ts'
+import { createMemorySessionIndex } from './memory-session-index.ts'
 import { createMemoryTokenRecords } from './memory-token-records.ts'
 import type { Change, Store } from './store.ts'
 
@@ -9,7 +10,7 @@ export function createMemoryStore(endedMs: number): Store {
   const now = () => performance.timeOrigin + performance.now()
   const sessions = createExpiringMap<string>(now)
   const logins = createExpiringMap<{ binder: string; payload: string }>(now)
-  const subjects = createExpiringMap<string>(now)
+  const logoutTokens = createExpiringMap<true>(now)
   const listeners = new Set<(change: Change) => void>()
   const tell = (change: Change) => {
     for (const listener of listeners) listener(change)
@@ -35,9 +36,15 @@ export function createMemoryStore(endedMs: number): Store {
       },
     },
     tokens,
-    subjects: {
-      began: async (owner, ref, lifeMs) => subjects.set(owner, ref, lifeMs),
-      newest: async (owner) => subjects.get(owner) ?? null,
+    subjects: createMemorySessionIndex(now),
+    sids: createMemorySessionIndex(now),
+    logoutTokens: {
+      has: async (id) => logoutTokens.get(id) === true,
+      async put(id, lifeMs) {
+        if (logoutTokens.get(id) === true) return false
+        logoutTokens.set(id, true, lifeMs)
+        return true
+      },
     },
     hits: () => new MemoryStore(),
     onChange(listener) {

@@ -77,4 +77,6 @@ const defined = {
   release: define('release'),
   end: define('end'),
   takeLogin: define('takeLogin'),
+  loggedOut: define('loggedOut'),
+  putLogoutToken: define('putLogoutToken'),
 }

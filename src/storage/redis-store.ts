@@ -3,6 +3,7 @@ import type { Timing } from '../timing.ts'
 import { createKeys } from './keys.ts'
 import { createConnection } from './redis-connection.ts'
 import { createRedisHits } from './redis-hits.ts'
+import { createRedisSessionIndex } from './redis-session-index.ts'
 import { createRedisTokenRecords, readChange } from './redis-token-records.ts'
 import type { Change, Store } from './store.ts'
 
@@ -33,6 +34,7 @@ export function createRedisStore({ url, prefix, waitReplicas }: RedisSettings, t
     const middle = (asked + performance.now()) / 2
     offset = Number(seconds) * 1000 + Number(micros) / 1000 - middle
   }
+  const now = () => performance.now() + offset
   const keepTime = () => void readClock().catch(() => undefined)
   const clock = setInterval(keepTime, clockEvery).unref()
   client.on('ready', keepTime)
@@ -58,7 +60,7 @@ export function createRedisStore({ url, prefix, waitReplicas }: RedisSettings, t
   channel.connect().catch(() => undefined) // closed before it was ever connected
 
   return {
-    now: () => performance.now() + offset,
+    now,
     sessions: {
       get: (ref) => command(client.get(keys.session(ref))),
       set: (ref, value, options) => command(client.set(keys.session(ref), value, options)),
@@ -76,11 +78,11 @@ export function createRedisStore({ url, prefix, waitReplicas }: RedisSettings, t
       },
     },
     tokens: createRedisTokenRecords(connection, { connection: durable, waitReplicas }, keys, timing, say),
-    subjects: {
-      async began(owner, ref, lifeMs) {
-        await command(client.set(keys.subject(owner), ref, { expiration: { type: 'PX', value: Math.ceil(lifeMs) } }))
-      },
-      newest: (owner) => command(client.get(keys.subject(owner))),
+    subjects: createRedisSessionIndex(connection, keys, 'sub', now),
+    sids: createRedisSessionIndex(connection, keys, 'sid', now),
+    logoutTokens: {
+      has: async (id) => (await command(client.exists(keys.logoutToken(id)))) === 1,
+      put: async (id, lifeMs) => (await connection.run('putLogoutToken', [keys.logoutToken(id)], [lifeMs])) === 'put',
     },
     hits: (limit) => createRedisHits(connection, keys.hits(limit)),
     onChange(listener) {

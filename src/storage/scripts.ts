@@ -10,6 +10,8 @@ export const scripts = {
   release: load('release', true),
   end: load('end', true),
   takeLogin: load('take-login', false),
+  loggedOut: load('logged-out', false),
+  putLogoutToken: load('put-logout-token', false),
 }
 
 export type ScriptName = keyof typeof scripts

@@ -5,9 +5,13 @@ export interface Store {
   readonly sessions: SessionRecords
   readonly logins: LoginRecords
   readonly tokens: TokenRecords
-  readonly subjects: SubjectRecords
   /** Counts for the rate limit of this name. */
   hits(limit: string): HitRecords
+  /** Sessions by their user. */
+  readonly subjects: SessionIndex
+  /** Sessions by the session at the provider (its `sid`) that they came from. */
+  readonly sids: SessionIndex
+  readonly logoutTokens: LogoutTokenRecords
   /** Calls back for whatever any node does to any session; returns the way to stop. */
   onChange(listener: (change: Change) => void): () => void
   /** @throws BffError `store_unreachable` unless the store answers now */
@@ -37,11 +41,29 @@ export interface LoginRecords {
   take(id: string, binder: string): Promise<string | null>
 }
 
-/** Which session of a user is the newest. */
-export interface SubjectRecords {
-  /** @param owner names issuer and subject; @param lifeMs the session's longest life */
+/**
+ * Which sessions belong together. Names every living one of an owner, if it was entered before it began, and perhaps some
+ * that are over: an entry is dropped when it is taken off, or when the longest life of a session has gone by.
+ */
+export interface SessionIndex {
+  /** Enters a session as the owner's newest. @param lifeMs the longest life of any session */
   began(owner: string, ref: string, lifeMs: number): Promise<void>
+  /** Takes off what is over. */
+  ended(owner: string, refs: readonly string[]): Promise<void>
+  /** Oldest first. */
+  list(owner: string): Promise<string[]>
   newest(owner: string): Promise<string | null>
+  /** Notes that the provider has logged the owner out; the latest such moment stays. @param at seconds by the provider's clock */
+  loggedOut(owner: string, at: number, lifeMs: number): Promise<void>
+  /** When the provider has last logged the owner out, as far as that is still noted. */
+  loggedOutAt(owner: string): Promise<number | null>
+}
+
+/** Logout tokens that have done what they say. */
+export interface LogoutTokenRecords {
+  has(id: string): Promise<boolean>
+  /** `false` when it is there already. */
+  put(id: string, lifeMs: number): Promise<boolean>
 }
 
 /** How often, in a window that ends at `resetTime`. */
@@ -93,7 +115,14 @@ export interface Doubt {
 }
 
 /** Why a session ended, as it stands in the record that is left behind for a while. */
-export type EndReason = 'logout' | 'refused' | 'rotation_lost' | 'replaced' | 'subject_changed'
+export type EndReason =
+  | 'logout'
+  | 'backchannel_logout'
+  | 'frontchannel_logout'
+  | 'refused'
+  | 'rotation_lost'
+  | 'replaced'
+  | 'subject_changed'
 /** `expired`: no record and no reason known. */
 export type GoneReason = EndReason | 'expired'
 

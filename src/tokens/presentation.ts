@@ -143,7 +143,7 @@ async function keep(
   if (replaced.is === 'stored') return { is: 'tokens', tokens, epoch: cycle.epoch, version: cycle.version + 1 }
   // A newer one stands there, of the same family: revoking ours would kill it.
   if (replaced.is === 'stale') return { is: 'overtaken', record: replaced.record }
-  if (isRevokedAfter(replaced.reason)) revoker.revoke(ref, tokens)
+  if (isRevokedAfter(replaced.reason, tokens)) revoker.revoke(ref, tokens)
   return replaced
 }
 

@@ -12,9 +12,11 @@ const longestPauseFactor = 20
 export interface Revoker {
   /**
    * Revokes the refresh token of a session that has ended, and repeats it while the provider is away, unless the user
-   * has logged in again meanwhile: providers may put both sessions on one grant, and revoke that.
+   * has logged in again meanwhile: providers may put both sessions on one grant, and revoke that. Until it is done the
+   * session has to stay in the index of its user's sessions.
+   * @returns a promise that resolves when it is done or given up, which takes at most `timing.revoke` and one more try
    */
-  revoke(ref: string, tokens: TokenSet): void
+  revoke(ref: string, tokens: TokenSet): Promise<void>
   /** Resolves when nothing is under way. */
   drain(): Promise<void>
 }
@@ -46,9 +48,10 @@ export function createRevoker(provider: Provider, store: Store, timing: Timing, 
 
   return {
     revoke(ref, tokens) {
-      if (tokens.refreshToken === null) return
+      if (tokens.refreshToken === null) return Promise.resolve()
       const work = keepTrying(ref, tokens, tokens.refreshToken).finally(() => underWay.delete(work))
       underWay.add(work)
+      return work
     },
     async drain() {
       await Promise.all(underWay)
@@ -57,9 +60,11 @@ export function createRevoker(provider: Provider, store: Store, timing: Timing, 
 }
 
 /**
- * Whether what a session could still spend, or was still given, is revoked. Only after a logout: after anything else the
- * grant may be a newer session's.
+ * Whether what a session could still spend, or was still given, is revoked: after a logout. Not after a front-channel
+ * logout, which proves nothing about who asked for it, nor after anything else, when the grant may be a newer session's.
  */
-export function isRevokedAfter(reason: GoneReason): boolean {
-  return reason === 'logout'
+export function isRevokedAfter(reason: GoneReason, tokens: TokenSet): boolean {
+  if (reason === 'logout') return true
+  // OpenID Connect Back-Channel Logout 1.0, section 2.7: what was granted for use without the user stays.
+  return reason === 'backchannel_logout' && !tokens.scope.split(' ').includes('offline_access')
 }

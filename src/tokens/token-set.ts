@@ -52,7 +52,7 @@ export class TokenSet {
 
   /** Whose tokens these are, as one text. */
   get owner(): string {
-    return JSON.stringify([this.#fields.issuer, this.#fields.subject])
+    return ownerOf(this.#fields.issuer, this.#fields.subject)
   }
   get afterRejection() {
     return this.#fields.afterRejection
@@ -113,4 +113,9 @@ export class TokenSet {
   [inspect.custom](): string {
     return '[tokens]'
   }
+}
+
+/** A name that a provider gives, of a user or of a session, as one text that no other provider's can be. */
+export function ownerOf(issuer: string, name: string): string {
+  return JSON.stringify([issuer, name])
 }

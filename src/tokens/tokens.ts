@@ -4,13 +4,15 @@ import type { Options } from '../options.ts'
 import type { Login } from '../relying-party/authorization-code.ts'
 import type { Provider } from '../relying-party/provider.ts'
 import { createRecent } from '../remember.ts'
-import type { EndReason, Fence, GoneReason, Remaining, Store, TokenRecord } from '../storage/store.ts'
+import type { Fence, GoneReason, Remaining, Store, TokenRecord } from '../storage/store.ts'
 import type { Say } from '../telemetry/events.ts'
+import { createDirectory } from './directory.ts'
+import { createEndings, type Endings } from './endings.ts'
 import type { Held, Landed } from './flight-parts.ts'
 import { createFlights } from './flights.ts'
 import { createProviderHealth } from './provider-health.ts'
 import { untilDefinite } from './repeat.ts'
-import { createRevoker, isRevokedAfter } from './revoker.ts'
+import { createRevoker } from './revoker.ts'
 import type { Seal } from './seal.ts'
 import { TokenSet } from './token-set.ts'
 
@@ -22,7 +24,7 @@ export interface Spendable extends Fence {
 }
 
 /** What a session may spend, and for how long. Sessions are named by `ref`. */
-export interface Tokens {
+export interface Tokens extends Endings {
   /**
    * Begins a session with what a login brought.
    * @returns store times in ms: when it began, and when it ends however much it is used
@@ -43,11 +45,6 @@ export interface Tokens {
   insteadOf(ref: string, refused: Spendable): Promise<Spendable | null>
   /** What is left of a session, or why there is none; with `slide` its idle limit is pushed out first. */
   remaining(ref: string, slide: boolean): Promise<Remaining>
-  /**
-   * Ends a session; what it could still spend is revoked in the background, where the reason calls for it.
-   * @returns what it held, `null` when there was nothing left to end
-   */
-  end(ref: string, reason: EndReason): Promise<TokenSet | null>
   /** Resolves when no refresh and no revocation is under way. */
   drain(): Promise<void>
 }
@@ -60,6 +57,7 @@ const slideAfterShare = 0.05
 
 export function createTokens(options: Options, store: Store, seal: Seal, provider: Provider, say: Say): Tokens {
   const { timing } = options
+  const repeat = <T>(operation: () => Promise<T>) => untilDefinite(operation, timing.storeBudget, timing.retry)
   const idleMs = options.idleTimeoutSeconds * 1000
   const sliding = new Set<string>()
   // Under `ref`, and compared: to look a sealed set up itself would hash thousands of bytes for each request.
@@ -75,15 +73,8 @@ export function createTokens(options: Options, store: Store, seal: Seal, provide
   const revoker = createRevoker(provider, store, timing, say)
   const health = createProviderHealth(timing.probe)
   const flights = createFlights({ store, seal, provider, health, revoker, options, say })
-
-  async function end(ref: string, reason: EndReason): Promise<TokenSet | null> {
-    const ended = await untilDefinite(() => store.tokens.end(ref, reason, null), timing.storeBudget, timing.retry)
-    if (ended.is === 'none' || ended.is === 'notMine' || ended.set === null) return null
-    if (ended.is === 'ended') say('session_ended', { ref, reason })
-    const tokens = TokenSet.open(seal, ref, ended.set)
-    if (isRevokedAfter(ended.reason) && tokens !== null) revoker.revoke(ref, tokens)
-    return tokens
-  }
+  const directory = createDirectory(options, store, seal)
+  const endings = createEndings({ options, store, seal, directory, revoker, say })
 
   /** Pushes the idle limit out in the background: no request waits for it, and many at once write once. */
   function slide(ref: string) {
@@ -123,9 +114,15 @@ export function createTokens(options: Options, store: Store, seal: Seal, provide
         idleMs,
         absoluteMs,
       }
+      // What the code has brought is lost if this fails, so all of it is repeated.
+      await repeat(() => directory.enter(ref, claims, longest))
       // The id is new: if something exists, an earlier try of ours was carried out.
-      await untilDefinite(() => store.tokens.begin(ref, first), timing.storeBudget, timing.retry)
-      await store.subjects.began(tokens.owner, ref, absoluteMs)
+      await repeat(() => store.tokens.begin(ref, first))
+      if (await repeat(() => directory.isLoggedOut(claims))) {
+        say('login_failed', { ref, reason: 'logged_out' })
+        await endings.end(ref, 'logout') // nobody will ever hold this session: what it could spend is revoked
+        throw new BffError('login_failed')
+      }
       return { beganAt: at, endsAt: at + absoluteMs }
     },
 
@@ -158,7 +155,7 @@ export function createTokens(options: Options, store: Store, seal: Seal, provide
     async remaining(ref, slide) {
       return store.tokens.remaining(ref, slide ? idleMs : 0)
     },
-    end,
+    ...endings,
     async drain() {
       await flights.drain()
       await revoker.drain()

@@ -37,17 +37,6 @@ for (const [name, open] of Object.entries(stores)) {
       assert.equal(await logins.take('id', 'binder'), null)
     })
 
-    test('the newest session of a user is known for its time, by user', async (t) => {
-      const { subjects } = await open(t)
-      assert.equal(await subjects.newest('alice'), null)
-      await subjects.began('alice', 'ref-1', minute)
-      await subjects.began('alice', 'ref-2', minute)
-      await subjects.began('bob', 'ref-3', minute)
-      assert.equal(await subjects.newest('alice'), 'ref-2')
-      await subjects.began('bob', 'ref-4', 1)
-      while ((await subjects.newest('bob')) !== null) await new Promise((resolve) => setImmediate(resolve))
-    })
-
     test('session records are kept by ref, for their time', async (t) => {
       const { sessions } = await open(t)
       await sessions.set('ref', '{"a":1}', { expiration: { type: 'EX', value: 60 } })

@@ -1,0 +1,31 @@
+import { createExpiringMap } from './expiring-map.ts'
+import type { SessionIndex } from './store.ts'
+
+/** An index in this process: for each owner its sessions, oldest first, with the time at which an entry may be dropped. */
+export function createMemorySessionIndex(now: () => number): SessionIndex {
+  const owners = createExpiringMap<Map<string, number>>(now)
+  const logouts = createExpiringMap<number>(now)
+
+  return {
+    async began(owner, ref, lifeMs) {
+      const sessions = owners.get(owner) ?? new Map<string, number>()
+      const at = now()
+      for (const [old, until] of sessions) if (until <= at) sessions.delete(old)
+      sessions.delete(ref)
+      sessions.set(ref, at + lifeMs)
+      // Never shortened, as the index in Redis.
+      owners.set(owner, sessions, Math.max(lifeMs, owners.left(owner)))
+    },
+    async ended(owner, refs) {
+      const sessions = owners.get(owner)
+      for (const ref of refs) sessions?.delete(ref)
+      if (sessions?.size === 0) owners.delete(owner)
+    },
+    list: async (owner) => [...(owners.get(owner)?.keys() ?? [])],
+    newest: async (owner) => [...(owners.get(owner)?.keys() ?? [])].at(-1) ?? null,
+    async loggedOut(owner, at, lifeMs) {
+      logouts.set(owner, Math.max(at, logouts.get(owner) ?? 0), lifeMs)
+    },
+    loggedOutAt: async (owner) => logouts.get(owner) ?? null,
+  }
+}

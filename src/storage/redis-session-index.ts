@@ -1,0 +1,46 @@
+import type { IndexKind, Keys } from './keys.ts'
+import type { Connection } from './redis-connection.ts'
+import type { SessionIndex } from './store.ts'
+
+/**
+ * An index as one sorted set for each owner, scored by the store time at which an entry may be dropped. Every operation
+ * touches one key, so that a cluster may put the owners, and their sessions, wherever it likes.
+ */
+export function createRedisSessionIndex(
+  connection: Connection,
+  keys: Keys,
+  kind: IndexKind,
+  now: () => number,
+): SessionIndex {
+  const { client, command } = connection
+  const sessions = (owner: string) => keys.sessions(kind, owner)
+  const loggedOut = (owner: string) => keys.loggedOut(kind, owner)
+
+  return {
+    async began(owner, ref, lifeMs) {
+      const key = sessions(owner)
+      const at = now()
+      const until = Math.ceil(at + lifeMs)
+      const entered = client
+        .multi()
+        .zRemRangeByScore(key, '-inf', at)
+        .zAdd(key, { score: at + lifeMs, value: ref })
+        // Never shortened: sessions that began under a longer limit are still to be found.
+        .pExpireAt(key, until, 'NX')
+        .pExpireAt(key, until, 'GT')
+      await command(entered.exec())
+    },
+    async ended(owner, refs) {
+      if (refs.length > 0) await command(client.zRem(sessions(owner), [...refs]))
+    },
+    list: (owner) => command(client.zRange(sessions(owner), 0, -1)),
+    newest: async (owner) => (await command(client.zRange(sessions(owner), -1, -1)))[0] ?? null,
+    async loggedOut(owner, at, lifeMs) {
+      await connection.run('loggedOut', [loggedOut(owner)], [at, lifeMs])
+    },
+    async loggedOutAt(owner) {
+      const at = await command(client.get(loggedOut(owner)))
+      return at === null ? null : Number(at)
+    },
+  }
+}

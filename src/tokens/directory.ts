@@ -1,0 +1,79 @@
+import type { Options } from '../options.ts'
+import type { IdTokenClaims } from '../relying-party/authorization-code.ts'
+import type { SessionIndex, Store } from '../storage/store.ts'
+import type { Seal } from './seal.ts'
+import { ownerOf, TokenSet } from './token-set.ts'
+
+/** Whom, or which of their sessions, the provider says it has logged out. At least one of both is there. */
+export interface LoggedOut {
+  issuer: string
+  subject: string | null
+  /** The provider's own session id. */
+  sid: string | null
+  /** Seconds by the provider's clock. */
+  at: number
+}
+
+/** Sessions by the names that the provider has for them: its user (`sub`), and its own session (`sid`). */
+export interface Directory {
+  /** Enters a session that is about to begin: no living session is ever missing. */
+  enter(ref: string, claims: IdTokenClaims, lifeMs: number): Promise<void>
+  /** Whether the provider has logged them out since it issued this ID token. To be asked when the session has begun. */
+  isLoggedOut(claims: IdTokenClaims): Promise<boolean>
+  /**
+   * Notes a logout, and then looks: a session that begins meanwhile either is found or finds the note.
+   * @returns the sessions to be ended; `null` when one of this `sid` is not this subject's
+   */
+  logOut(loggedOut: LoggedOut): Promise<string[] | null>
+  /** Takes off what has ended. */
+  leave(loggedOut: LoggedOut, refs: readonly string[]): Promise<void>
+}
+
+export function createDirectory({ timing }: Options, store: Store, seal: Seal): Directory {
+  /** Where to look for those who have been logged out. */
+  function entryOf({ issuer, subject, sid }: LoggedOut): { index: SessionIndex; owner: string } {
+    if (sid !== null) return { index: store.sids, owner: ownerOf(issuer, sid) }
+    return { index: store.subjects, owner: ownerOf(issuer, subject ?? '') }
+  }
+
+  /** Every name under which a login is entered. */
+  function entriesOf({ iss, sub, sid }: IdTokenClaims): { index: SessionIndex; owner: string }[] {
+    const bySubject = { index: store.subjects, owner: ownerOf(iss, sub) }
+    return typeof sid === 'string' ? [bySubject, { index: store.sids, owner: ownerOf(iss, sid) }] : [bySubject]
+  }
+
+  async function isSomebodyElses(ref: string, subject: string): Promise<boolean> {
+    const record = await store.tokens.read(ref)
+    const tokens = record === null ? null : TokenSet.open(seal, ref, record.set)
+    return tokens !== null && tokens.subject !== subject
+  }
+
+  return {
+    async enter(ref, claims, lifeMs) {
+      await Promise.all(entriesOf(claims).map(({ index, owner }) => index.began(owner, ref, lifeMs)))
+    },
+
+    async isLoggedOut(claims) {
+      const logouts = await Promise.all(entriesOf(claims).map(({ index, owner }) => index.loggedOutAt(owner)))
+      // Both times are the provider's. What it says after a logout, it says knowing of it.
+      const issuedAt = Number(claims['iat'])
+      return logouts.some((at) => at !== null && !(issuedAt > at))
+    },
+
+    async logOut(loggedOut) {
+      const { index, owner } = entryOf(loggedOut)
+      const { sid, subject, at } = loggedOut
+      if (sid !== null && subject !== null) {
+        const strangers = await Promise.all((await index.list(owner)).map((ref) => isSomebodyElses(ref, subject)))
+        if (strangers.includes(true)) return null
+      }
+      await index.loggedOut(owner, at, timing.ended)
+      return index.list(owner)
+    },
+
+    async leave(loggedOut, refs) {
+      const { index, owner } = entryOf(loggedOut)
+      await index.ended(owner, refs)
+    },
+  }
+}

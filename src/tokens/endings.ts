@@ -1,0 +1,65 @@
+import type { Options } from '../options.ts'
+import type { EndReason, Store } from '../storage/store.ts'
+import type { Say } from '../telemetry/events.ts'
+import type { Directory, LoggedOut } from './directory.ts'
+import { untilDefinite } from './repeat.ts'
+import { isRevokedAfter, type Revoker } from './revoker.ts'
+import type { Seal } from './seal.ts'
+import { TokenSet } from './token-set.ts'
+
+/** How sessions end: their records first; what they could still spend is revoked in the background, where it should be. */
+export interface Endings {
+  /**
+   * Ends a session.
+   * @returns what it held, `null` when there was nothing left to end
+   * @throws BffError `store_unreachable`
+   */
+  end(ref: string, reason: EndReason): Promise<TokenSet | null>
+  /**
+   * Ends what the provider has logged out: all of a user's sessions or, with `sid`, those of one session there. A login
+   * that is still on its way from before that moment becomes no session.
+   * @returns `false`, and nothing has ended, when session and user do not belong together
+   * @throws BffError `store_unreachable`: some may have ended; to be repeated
+   */
+  endAll(loggedOut: LoggedOut, reason: EndReason): Promise<boolean>
+}
+
+/** Sessions that are ended at a time when there are many: others need the store as well. */
+const atOnce = 50
+
+export function createEndings(parts: {
+  options: Options
+  store: Store
+  seal: Seal
+  directory: Directory
+  revoker: Revoker
+  say: Say
+}): Endings {
+  const { store, seal, directory, revoker, say } = parts
+  const { storeBudget, retry } = parts.options.timing
+
+  const end: Endings['end'] = async (ref, reason) => {
+    const ended = await untilDefinite(() => store.tokens.end(ref, reason, null), storeBudget, retry)
+    if (ended.is === 'none' || ended.is === 'notMine' || ended.set === null) return null
+    if (ended.is === 'ended') say('session_ended', { ref, reason })
+    const tokens = TokenSet.open(seal, ref, ended.set)
+    if (tokens === null) return null
+    const revoked = isRevokedAfter(ended.reason, tokens) ? revoker.revoke(ref, tokens) : Promise.resolve()
+    // Nobody waits for it: the entry names a session that is over, and is dropped in time.
+    revoked.then(() => store.subjects.ended(tokens.owner, [ref])).catch(() => undefined)
+    return tokens
+  }
+
+  return {
+    end,
+    async endAll(loggedOut, reason) {
+      const refs = await directory.logOut(loggedOut)
+      if (refs === null) return false
+      for (let from = 0; from < refs.length; from += atOnce) {
+        await Promise.all(refs.slice(from, from + atOnce).map((ref) => end(ref, reason)))
+      }
+      await directory.leave(loggedOut, refs)
+      return true
+    },
+  }
+}
