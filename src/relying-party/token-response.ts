@@ -10,6 +10,8 @@ export interface IssuedTokens {
   /** Seconds; `null` when not said, or nothing that makes sense. */
   expiresIn: number | null
   refreshToken: string | null
+  /** Seconds; `null` when not said, as RFC 6749 has no word for it, or when it has no end. */
+  refreshExpiresIn: number | null
   idToken: string | null
   /** What was granted, separated by spaces; `null` when not said, which means: what was asked for. */
   scope: string | null
@@ -21,11 +23,14 @@ export interface IssuedTokens {
  */
 export function readTokenResponse(body: unknown): IssuedTokens {
   const response: { [member: string]: unknown } = typeof body === 'object' && body !== null ? { ...body } : {}
-  const { access_token, expires_in, refresh_token, id_token, scope } = response
+  const { access_token, expires_in, refresh_token, refresh_expires_in, refresh_token_expires_in, id_token, scope } =
+    response
   return {
     accessToken: isSendable(access_token) && access_token.length <= maxAccessTokenLength ? access_token : null,
     expiresIn: readSeconds(expires_in),
     refreshToken: isSendable(refresh_token) ? refresh_token : null,
+    // The first is Keycloak's word, where 0 stands for no end; the second that of several others.
+    refreshExpiresIn: readSeconds(refresh_expires_in) ?? readSeconds(refresh_token_expires_in),
     idToken: isSendable(id_token) ? id_token : null,
     scope: typeof scope === 'string' ? scope : null,
   }

@@ -5,6 +5,8 @@ interface Kept extends TokenRecord {
   by: string
   from: { version: number; presentation: number }
   endsAt: number
+  grantEndsAt: number | undefined
+  idleMs: number
 }
 
 /**
@@ -32,21 +34,23 @@ export function createMemoryTokenRecords(
       const record = records.get(ref)
       return record === undefined ? null : shown(record)
     },
-    async begin(ref, { epoch, set, idleMs, absoluteMs }) {
+    async begin(ref, { epoch, set, idleMs, absoluteMs, grantEndsAt }) {
       if (records.get(ref) !== undefined || endeds.get(ref) !== undefined) return 'exists'
       const at = now()
       const first = { set, epoch, version: 1, by: '', from: { version: 0, presentation: 0 } }
-      records.set(ref, { ...first, ...answered, endsAt: at + absoluteMs, extendedAt: at }, Math.min(idleMs, absoluteMs))
+      const limits = { endsAt: at + absoluteMs, grantEndsAt, extendedAt: at, idleMs }
+      records.set(ref, { ...first, ...answered, ...limits }, leftOf(limits, at))
       return 'begun'
     },
     async remaining(ref, idleMs = 0) {
       const record = records.get(ref)
       if (record === undefined) return gone(ref)
-      const absoluteMs = record.endsAt - now()
+      const at = now()
       if (idleMs > 0) {
-        record.extendedAt = now()
-        records.expire(ref, Math.min(idleMs, absoluteMs))
+        Object.assign(record, { extendedAt: at, idleMs })
+        records.expire(ref, leftOf(record, at))
       }
+      const absoluteMs = Math.min(record.endsAt, record.grantEndsAt ?? record.endsAt) - at
       return { is: 'remaining', idleMs: records.left(ref), absoluteMs }
     },
     async acquire(ref, flight) {
@@ -94,7 +98,9 @@ export function createMemoryTokenRecords(
         if (!sameRecord(record, flight) && !overtakenByMe) return { is: 'stale', record: shown(record) }
         const version = record.version + 1
         const newFrom = { version: flight.version, presentation: flight.unanswered }
-        Object.assign(record, answered, { set: flight.set, version, by: flight.id, from: newFrom })
+        const { set, grantEndsAt } = flight
+        Object.assign(record, answered, { set, version, by: flight.id, from: newFrom, grantEndsAt })
+        records.expire(ref, leftOf(record, now()))
       }
       dropLeaseOf(ref, flight.id)
       tell({ is: 'stored', ref })
@@ -135,8 +141,15 @@ export function createMemoryTokenRecords(
   }
 }
 
-function shown({ by: _by, from: _from, endsAt: _endsAt, ...record }: Kept): TokenRecord {
-  return record
+type Limits = Pick<Kept, 'endsAt' | 'grantEndsAt' | 'extendedAt' | 'idleMs'>
+
+/** Milliseconds until the first of the limits. */
+function leftOf({ endsAt, grantEndsAt = endsAt, extendedAt, idleMs }: Limits, at: number): number {
+  return Math.max(Math.min(extendedAt + idleMs, endsAt, grantEndsAt) - at, 1)
+}
+
+function shown({ set, epoch, version, attempt, unanswered, beat, declined, notBefore, extendedAt }: Kept): TokenRecord {
+  return { set, epoch, version, attempt, unanswered, beat, declined, notBefore, extendedAt }
 }
 
 /** A record whose token is in no doubt. */

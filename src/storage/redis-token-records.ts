@@ -44,8 +44,8 @@ export function createRedisTokenRecords(
   return {
     // As it goes over the wire: the client's own `hmGet` adds three promises to each request.
     read: (ref) => command(client.sendCommand<Values>(['HMGET', keys.tokens(ref), ...fields])).then(readRecord),
-    async begin(ref, { epoch, set, idleMs, absoluteMs }) {
-      const [is] = await run('begin', ref, [epoch, set, idleMs, absoluteMs])
+    async begin(ref, { epoch, set, idleMs, absoluteMs, grantEndsAt = 0 }) {
+      const [is] = await run('begin', ref, [epoch, set, idleMs, absoluteMs, grantEndsAt])
       return is === 'begun' ? 'begun' : 'exists'
     },
     async remaining(ref, idleMs = 0) {
@@ -70,8 +70,8 @@ export function createRedisTokenRecords(
       if (is === 'changed') return { is, record: recordIn(reply) }
       return gone(reply)
     },
-    async replace(ref, { id, epoch, version, unanswered, set }): Promise<Replaced> {
-      const reply = await runDurably('replace', ref, [id, epoch, version, unanswered, set])
+    async replace(ref, { id, epoch, version, unanswered, set, grantEndsAt = 0 }): Promise<Replaced> {
+      const reply = await runDurably('replace', ref, [id, epoch, version, unanswered, set, grantEndsAt])
       const [is] = reply
       if (is === 'stored') return { is }
       if (is === 'stale') return { is, record: recordIn(reply) }

@@ -158,12 +158,15 @@ export type Change =
   /** The channel was down: changes may have been missed. */
   | { is: 'reconnected' }
 
-/** Every operation may be repeated with the same arguments: after a timeout, repeating it tells what became of it. */
+/**
+ * Every operation may be repeated with the same arguments: after a timeout, repeating it tells what became of it.
+ * `grantEndsAt`: store time in ms at which the record goes since nothing is left to spend; absent when not known.
+ */
 export interface TokenRecords {
   read(ref: string): Promise<TokenRecord | null>
   begin(
     ref: string,
-    first: { epoch: string; set: string; idleMs: number; absoluteMs: number },
+    first: { epoch: string; set: string; idleMs: number; absoluteMs: number; grantEndsAt?: number | undefined },
   ): Promise<'begun' | 'exists'>
   /** What is left of the session, or why it is gone; with `idleMs` the idle limit is first pushed out to it (never past the absolute one). */
   remaining(ref: string, idleMs?: number): Promise<Remaining>
@@ -175,7 +178,10 @@ export interface TokenRecords {
     ref: string,
     flight: Fence & { id: string; previous: string | null; unanswered: number; leaseMs: number; renewal: boolean },
   ): Promise<Marked>
-  replace(ref: string, flight: Fence & { id: string; unanswered: number; set: string }): Promise<Replaced>
+  replace(
+    ref: string,
+    flight: Fence & { id: string; unanswered: number; set: string; grantEndsAt?: number | undefined },
+  ): Promise<Replaced>
   release(ref: string, flight: Fence & { id: string; left: number; declined: number; backoffMs: number }): Promise<void>
   end(ref: string, reason: EndReason, fence: (Fence & { id: string }) | null): Promise<Ended>
   /** What `end` left to be revoked has been revoked. */

@@ -131,7 +131,8 @@ async function keep(
   tokens: TokenSet,
 ): Promise<Presented> {
   const { ref } = cycle
-  const write = { ...cycle, unanswered: presentation, set: tokens.seal(seal, ref) }
+  const { grantEndsAt } = tokens
+  const write = { ...cycle, unanswered: presentation, set: tokens.seal(seal, ref), grantEndsAt }
   const replaced = await untilDefinite(
     () => store.tokens.replace(ref, write),
     options.timing.persist,

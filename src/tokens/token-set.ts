@@ -13,6 +13,8 @@ interface Fields {
   /** Life of the access token in ms when it was issued. */
   readonly life: number
   readonly refreshToken: string | null
+  /** Store time in ms; `null` when the provider does not say. */
+  readonly refreshEndsAt: number | null
   readonly idToken: string | null
   /** What was granted, separated by spaces. */
   readonly scope: string
@@ -68,6 +70,12 @@ export class TokenSet {
     return this.#fields.expiresAt - at
   }
 
+  /** Store time in ms at which nothing is left to spend unless it is refreshed before; `undefined` when not known. */
+  get grantEndsAt(): number | undefined {
+    const { refreshEndsAt, expiresAt } = this.#fields
+    return refreshEndsAt === null ? undefined : Math.ceil(Math.max(refreshEndsAt, expiresAt))
+  }
+
   /** Whether so little is left that a refresh should begin: less than `beforeMs`, but never more than half of the life. */
   isInWindow(at: number, beforeMs: number): boolean {
     return this.left(at) < Math.min(beforeMs, this.#fields.life / 2)
@@ -76,24 +84,35 @@ export class TokenSet {
   /** This set with what a refresh brought; what it did not bring stays. */
   refreshed(issued: IssuedTokens, at: number, defaultLifeMs: number, afterRejection: boolean): TokenSet {
     const { issuer, subject } = this.#fields
-    const refreshToken = issued.refreshToken ?? this.#fields.refreshToken
     const idToken = issued.idToken ?? this.#fields.idToken
     // RFC 6749, section 6: not said means unchanged.
     const scope = issued.scope ?? this.#fields.scope
     const whose = { issuer, subject, scope, afterRejection }
-    return TokenSet.issued({ ...issued, refreshToken, idToken }, at, defaultLifeMs, whose)
+    const next = TokenSet.issued({ ...issued, idToken }, at, defaultLifeMs, whose)
+    if (issued.refreshToken !== null) return next
+    const { refreshToken, refreshEndsAt } = this.#fields
+    return new TokenSet({ ...next.#fields, refreshToken, refreshEndsAt: next.#fields.refreshEndsAt ?? refreshEndsAt })
   }
 
   /** @param at store time in ms at which the answer was received: a JWT's own `exp` is another machine's clock */
   static issued(
-    { accessToken, expiresIn, refreshToken, idToken }: IssuedTokens,
+    { accessToken, expiresIn, refreshToken, refreshExpiresIn, idToken }: IssuedTokens,
     at: number,
     defaultLifeMs: number,
     whose: Pick<Fields, 'issuer' | 'subject' | 'scope' | 'afterRejection'>,
   ): TokenSet {
     const told = expiresIn === null ? defaultLifeMs : expiresIn * 1000
     const life = accessToken === null ? unusableLifeMs : told
-    return new TokenSet({ accessToken: accessToken ?? '', expiresAt: at + life, life, refreshToken, idToken, ...whose })
+    const refreshEndsAt = refreshExpiresIn === null ? null : at + refreshExpiresIn * 1000
+    return new TokenSet({
+      accessToken: accessToken ?? '',
+      expiresAt: at + life,
+      life,
+      refreshToken,
+      refreshEndsAt,
+      idToken,
+      ...whose,
+    })
   }
 
   /** @param ref the session it belongs to: a set moved to another session's record does not open there */

@@ -105,7 +105,7 @@ export function createTokens(options: Options, store: Store, seal: Seal, provide
       const whose = { issuer: claims.iss, subject: claims.sub, scope, afterRejection: false }
       const tokens = TokenSet.issued(issued, at, options.defaultTokenSeconds * 1000, whose)
       if (tokens.refreshToken === null) say('no_refresh_token', { ref, scope: options.scope })
-      const longest = options.absoluteTimeoutSeconds * 1000
+      const longest = Math.min(options.absoluteTimeoutSeconds * 1000, sessionLifeOf(claims))
       // Without a refresh token nothing can be done once the access token is over.
       const absoluteMs = tokens.refreshToken === null ? Math.min(longest, Math.ceil(tokens.left(at))) : longest
       const first = {
@@ -113,6 +113,7 @@ export function createTokens(options: Options, store: Store, seal: Seal, provide
         set: tokens.seal(seal, ref),
         idleMs,
         absoluteMs,
+        grantEndsAt: tokens.grantEndsAt,
       }
       // What the code has brought is lost if this fails, so all of it is repeated.
       await repeat(() => directory.enter(ref, claims, longest))
@@ -161,6 +162,15 @@ export function createTokens(options: Options, store: Store, seal: Seal, provide
       await revoker.drain()
     },
   }
+}
+
+/**
+ * How long the provider lets a session of this login live, in ms: claim `session_expiry`, seconds since the epoch, against
+ * `iat`, by the same clock (OpenID Connect Enterprise Extensions 1.0).
+ */
+function sessionLifeOf({ iat, session_expiry: until }: Login['claims']): number {
+  const life = typeof until === 'number' && typeof iat === 'number' ? (until - iat) * 1000 : Number.POSITIVE_INFINITY
+  return Math.max(life, 0)
 }
 
 function isHeldBy(record: TokenRecord, held: Held): boolean {

@@ -162,7 +162,14 @@ export async function startRotatingProvider(policy: RotationPolicy = {}): Promis
       const grant = (grantOf === undefined ? undefined : byName.get(`${grantOf}.1`)?.grant) ?? { alive: true }
       const { value, access } = issue(subject, grant)
       return {
-        tokens: { accessToken: access, expiresIn: -60, refreshToken: value, idToken: null, scope: null },
+        tokens: {
+          accessToken: access,
+          expiresIn: -60,
+          refreshToken: value,
+          refreshExpiresIn: null,
+          idToken: null,
+          scope: null,
+        },
         claims: { iss: issuer, sub: subject },
       }
     },

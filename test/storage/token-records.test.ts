@@ -303,6 +303,39 @@ for (const [name, open] of Object.entries(stores)) {
       assert.deepEqual(await store.tokens.remaining(text(), minute), { is: 'gone', reason: 'expired' })
     })
 
+    claim(
+      'a record goes when nothing is left to spend, whatever is used, unless a refresh brings more',
+      async (store) => {
+        const ref = text()
+        const near = (ms: number, expected: number) => assert.ok(Math.abs(ms - expected) < 2000, `${ms}`)
+        const left = async (slideMs?: number) => {
+          const remaining = await store.tokens.remaining(ref, slideMs)
+          assert.ok(remaining.is === 'remaining')
+          return remaining
+        }
+        const at = store.now()
+        await store.tokens.begin(ref, {
+          epoch: 'e',
+          set: 's',
+          idleMs: 4 * minute,
+          absoluteMs: 9 * minute,
+          grantEndsAt: at + minute,
+        })
+        near((await left()).idleMs, minute)
+        near((await left(4 * minute)).idleMs, minute)
+        near((await left()).absoluteMs, minute)
+        const flight = (version: number) => ({ id: text(), epoch: 'e', version, unanswered: 1, set: 's' })
+        await store.tokens.replace(ref, { ...flight(1), grantEndsAt: at + 2 * minute })
+        near((await left()).idleMs, 2 * minute)
+        near((await left()).absoluteMs, 2 * minute)
+        await store.tokens.replace(ref, flight(2))
+        near((await left()).idleMs, 4 * minute)
+        near((await left()).absoluteMs, 9 * minute)
+        await store.tokens.replace(ref, { ...flight(3), grantEndsAt: at + 1 })
+        await until(async () => (await store.tokens.read(ref)) === null)
+      },
+    )
+
     claim('a record is over when its idle limit is', async (store) => {
       const ref = text()
       await store.tokens.begin(ref, { epoch: 'e', set: 's', idleMs: 1, absoluteMs: minute })

@@ -14,6 +14,8 @@ export interface TokenEndpoint {
   readonly requests: number
   /** Answers every request like this from now on; `null` leaves them to the provider again. */
   answerWith(answer: FalseAnswer | null): void
+  /** What the provider's own answers say besides from now on. */
+  add(members: Readonly<Record<string, unknown>>): void
   /** Keeps requests waiting, before the provider sees them, until what is returned is called. */
   hold(): () => void
   /** Resolves when the next request arrives. */
@@ -23,6 +25,7 @@ export interface TokenEndpoint {
 export function createTokenEndpoint(): TokenEndpoint {
   let requests = 0
   let falseAnswer: FalseAnswer | null = null
+  let added: Readonly<Record<string, unknown>> = {}
   let open: Promise<void> = Promise.resolve()
   let arrived = Promise.withResolvers<void>()
 
@@ -36,7 +39,10 @@ export function createTokenEndpoint(): TokenEndpoint {
       arrived.resolve()
       arrived = Promise.withResolvers<void>()
       await open
-      if (falseAnswer === null) return false
+      if (falseAnswer === null) {
+        addTo(response, added)
+        return false
+      }
       const { status, headers = { 'content-type': 'application/json' }, body = '{}' } = falseAnswer
       request.resume()
       response.writeHead(status, headers).end(body)
@@ -45,11 +51,24 @@ export function createTokenEndpoint(): TokenEndpoint {
     answerWith(answer) {
       falseAnswer = answer
     },
+    add(members) {
+      added = members
+    },
     hold() {
       const gate = Promise.withResolvers<void>()
       open = gate.promise
       return gate.resolve
     },
     arrival: () => arrived.promise,
+  }
+}
+
+/** The provider sends its answer in one piece. */
+function addTo(response: ServerResponse, members: Readonly<Record<string, unknown>>): void {
+  const end = response.end.bind(response)
+  response.end = (body: unknown) => {
+    const text = JSON.stringify({ ...JSON.parse(String(body)), ...members })
+    response.setHeader('content-length', Buffer.byteLength(text))
+    return end(text)
   }
 }

@@ -43,6 +43,7 @@ describe('a token set', () => {
     accessToken: 'the-token',
     expiresIn: 60,
     refreshToken: 'the-refresh',
+    refreshExpiresIn: 600,
     idToken: 'the-id',
     scope: null,
   }
@@ -65,14 +66,14 @@ describe('a token set', () => {
   })
   test('keeps what a refresh does not bring', () => {
     const fresh = tokens.refreshed(
-      { accessToken: 'new', expiresIn: null, refreshToken: null, idToken: null, scope: null },
+      { accessToken: 'new', expiresIn: null, refreshToken: null, refreshExpiresIn: null, idToken: null, scope: null },
       2_000,
       300_000,
       false,
     )
     assert.deepEqual(
-      [fresh.accessToken, fresh.refreshToken, fresh.idToken, fresh.left(2_000)],
-      ['new', 'the-refresh', 'the-id', 300_000],
+      [fresh.accessToken, fresh.refreshToken, fresh.idToken, fresh.left(2_000), fresh.grantEndsAt],
+      ['new', 'the-refresh', 'the-id', 300_000, 601_000],
     )
   })
   test('is in its window for half of its life at most', () => {

@@ -23,6 +23,13 @@ end
 
 local function same_record(epoch, version) return field('epoch') == epoch and field('version') == version end
 
+-- When it ends however much it is used: by our own limit, or when there is nothing left to spend.
+local function ends_at()
+  local grant = number('grantEndsAt')
+  if grant == 0 then return number('endsAt') end
+  return math.min(number('endsAt'), math.floor(grant))
+end
+
 local function drop_lease_of(id)
   if redis.call('GET', KEYS[2]) == id then redis.call('DEL', KEYS[2]) end
 end

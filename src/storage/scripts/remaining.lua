@@ -3,10 +3,10 @@
 -- gone + reason | remaining + idle ms + absolute ms
 if not exists() then return gone() end
 local at = now()
-local absolute = number('endsAt') - at
+local absolute = ends_at() - at
 local idle = tonumber(ARGV[3])
 if idle > 0 then
-  redis.call('HSET', KEYS[1], 'extendedAt', at)
+  redis.call('HSET', KEYS[1], 'extendedAt', at, 'idle', idle)
   redis.call('PEXPIRE', KEYS[1], math.max(math.min(idle, absolute), 1))
 end
 return { 'remaining', redis.call('PTTL', KEYS[1]), absolute }

@@ -1,7 +1,8 @@
 #!lua flags=allow-oom
 -- Stores what the provider issued, if the session still exists and nothing newer stands there. Needs no lease.
 -- A full Redis must not lose a rotation already made.
--- ARGV: id, epoch, version, number of the presentation, sealed set.
+-- ARGV: id, epoch, version, number of the presentation, sealed set, store time at which nothing is left to spend (0 for
+-- unknown).
 -- gone + reason | stored | stale + record
 local id, epoch, version, n = ARGV[3], ARGV[4], ARGV[5], tonumber(ARGV[6])
 if not exists() then return gone() end
@@ -19,6 +20,12 @@ end
 if not same_record(epoch, version) and not overtaken_by_me() then return with_record('stale') end
 redis.call('HSET', KEYS[1], 'set', ARGV[7], 'version', number('version') + 1, 'by', id, 'from', version .. '.' .. n)
 redis.call('HDEL', KEYS[1], 'attempt', 'n', 'beat', 'declined', 'notBefore')
+local idle = number('idle')
+if idle > 0 and (number('grantEndsAt') > 0 or tonumber(ARGV[8]) > 0) then
+  redis.call('HSET', KEYS[1], 'grantEndsAt', ARGV[8])
+  local at = now()
+  redis.call('PEXPIRE', KEYS[1], math.max(math.min(number('extendedAt') + idle, ends_at()) - at, 1))
+end
 drop_lease_of(id)
 publish('stored')
 return { 'stored' }

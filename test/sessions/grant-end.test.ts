@@ -1,0 +1,78 @@
+import assert from 'node:assert/strict'
+import { describe, test } from 'node:test'
+import { demoAccounts } from '../../demo/accounts.ts'
+import type { Browser } from '../support/browser.ts'
+import { createTokenEndpoint } from '../support/token-endpoint.ts'
+import { startWorld } from '../support/world.ts'
+
+interface Left {
+  expiresIn: number
+  idleExpiresIn: number
+}
+
+async function left(browser: Browser): Promise<Left> {
+  return (await (await browser.api('/bff/user')).json()).session
+}
+
+function near(seconds: number, expected: number): void {
+  assert.ok(seconds <= expected && seconds > expected - 5, `${seconds}`)
+}
+
+describe('a session whose refresh token has an end', () => {
+  for (const name of ['refresh_expires_in', 'refresh_token_expires_in']) {
+    test(`ends with it, where the provider says so by ${name}`, async () => {
+      const endpoint = createTokenEndpoint()
+      endpoint.add({ [name]: 100 })
+      await using world = await startWorld({ provider: { accessTokenSeconds: 60, intercept: endpoint.intercept } })
+      const browser = world.browser()
+      await browser.login()
+      const { expiresIn, idleExpiresIn } = await left(browser)
+      near(expiresIn, 100)
+      near(idleExpiresIn, 100)
+    })
+  }
+
+  test('goes on with the next refresh token, whose end is later', async () => {
+    const endpoint = createTokenEndpoint()
+    endpoint.add({ refresh_expires_in: 100 })
+    await using world = await startWorld({ provider: { accessTokenSeconds: 1, intercept: endpoint.intercept } })
+    const browser = world.browser()
+    await browser.login()
+    endpoint.add({ refresh_expires_in: 500 })
+    while (world.provider.counts.refresh === 0) assert.equal((await browser.api('/api/x')).status, 200)
+    near((await left(browser)).expiresIn, 500)
+    near((await left(browser)).idleExpiresIn, 500)
+  })
+
+  test('lasts as long as its access token where that lasts longer', async () => {
+    const endpoint = createTokenEndpoint()
+    endpoint.add({ refresh_expires_in: 100 })
+    await using world = await startWorld({ provider: { accessTokenSeconds: 300, intercept: endpoint.intercept } })
+    const browser = world.browser()
+    await browser.login()
+    near((await left(browser)).expiresIn, 300)
+  })
+
+  test('is not cut short by 0, which stands for no end', async () => {
+    const endpoint = createTokenEndpoint()
+    endpoint.add({ refresh_expires_in: 0 })
+    await using world = await startWorld({ provider: { intercept: endpoint.intercept } })
+    const browser = world.browser()
+    await browser.login()
+    near((await left(browser)).expiresIn, 36_000)
+  })
+})
+
+test('a session ends when the ID token’s session_expiry says, however much it is used', async () => {
+  const session_expiry = Math.floor(Date.now() / 1000) + 120
+  await using world = await startWorld({
+    provider: {
+      accounts: demoAccounts.map((account) => ({ ...account, claims: { ...account.claims, session_expiry } })),
+      configure: (usual) => ({ ...usual, claims: { ...usual.claims, openid: ['sub', 'session_expiry'] } }),
+    },
+  })
+  const browser = world.browser()
+  await browser.login()
+  near((await left(browser)).expiresIn, 120)
+  near((await left(browser)).idleExpiresIn, 120)
+})
