@@ -25,6 +25,8 @@ export const timingSchema = z
     silence: ms(30_000).describe('before a token that was met by silence twice is presented again'),
     decline: ms(1_000).describe('before a declined refresh is tried again, doubling to thirty times as much'),
     ended: ms(600_000).describe('how long it is remembered why a session ended'),
+    metadata: ms(600_000).describe("how old the provider's metadata and keys get before they are fetched anew"),
+    newKeys: ms(30_000).describe("between fetches of the provider's keys for a key that is not among them"),
     revoke: ms(60_000).describe('repeats of a revocation after logout'),
     firstByte: ms(60_000).describe("an upstream's response headers"),
     idleBody: ms(300_000).describe("between two chunks of an upstream's response"),

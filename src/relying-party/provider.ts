@@ -3,10 +3,10 @@ import { BffError } from '../errors.ts'
 import type { Options } from '../options.ts'
 import type { Say } from '../telemetry/events.ts'
 import { createClientAuth } from './client-authentication.ts'
+import { createJwtVerifier, type VerifyJwt } from './issuer-keys.ts'
+import { keepDocument } from './kept-document.ts'
+import { ProviderFault, problemOf } from './provider-fault.ts'
 import { type AskOptions, createProviderHttp } from './provider-http.ts'
-
-/** After a failed discovery the next one waits for so long, in milliseconds, so that logins do not hammer the provider. */
-const retryDiscoveryMs = 1_000
 
 /** The OpenID Provider as we know it: found by discovery when first needed, and kept. */
 export interface Provider {
@@ -15,16 +15,17 @@ export interface Provider {
    * @throws BffError `provider_unreachable` while discovery fails
    */
   configuration(ask?: Partial<AskOptions>): Promise<Configuration>
+  readonly verifyJwt: VerifyJwt
   close(): Promise<void>
 }
 
 export function createProvider(options: Options, say: Say): Provider {
-  const { issuer, clientId, timing } = options
+  const { issuer, clientId, clientSecret, timing } = options
   const http = createProviderHttp(timing.connect)
   const insecure = new URL(issuer).protocol === 'http:' // the options allow it on loopback only
-  let known: Promise<ServerMetadata> | undefined
+  const ages = { maxAgeMs: timing.metadata, renewalMs: timing.newKeys }
 
-  async function discover(): Promise<ServerMetadata> {
+  const metadata = keepDocument<ServerMetadata>(async () => {
     try {
       const found = await discovery(new URL(issuer), clientId, undefined, undefined, {
         [customFetch]: http.fetchWith({ timeoutMs: timing.ask }),
@@ -33,22 +34,37 @@ export function createProvider(options: Options, say: Say): Provider {
       say('discovered', { issuer })
       return found.serverMetadata()
     } catch (error) {
-      say('discovery_failed', { issuer }, error)
-      setTimeout(() => (known = undefined), retryDiscoveryMs).unref()
+      say('discovery_failed', { issuer, problem: problemOf(error) }, error)
       throw unreachable(error)
     }
+  }, ages)
+
+  const keys = {
+    clientId,
+    clientSecret,
+    metadata: metadata.current,
+    async fetchText(url: string) {
+      const ask = http.fetchWith({ timeoutMs: timing.ask })
+      const answer = await ask(url, { method: 'GET', headers: { accept: 'application/json' } })
+      if (answer.status !== 200) throw new ProviderFault(`its key set (jwks_uri) is answered with ${answer.status}`)
+      return answer.text()
+    },
+    failed(error: unknown) {
+      say('keys_failed', { issuer, problem: problemOf(error) }, error)
+      return unreachable(error)
+    },
   }
 
   return {
     async configuration(ask = {}) {
-      known ??= discover()
-      const server = await known
+      const server = await metadata.current()
       const configuration = new Configuration(server, clientId, undefined, createClientAuth(options, server))
       configuration[customFetch] = http.fetchWith({ timeoutMs: timing.ask, ...ask })
       configuration.timeout = 0 // ours, which begins when the request is sent
       if (insecure) allowInsecureRequests(configuration)
       return configuration
     },
+    verifyJwt: createJwtVerifier(keys, ages),
     close: http.close,
   }
 }

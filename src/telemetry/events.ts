@@ -10,6 +10,7 @@ const events = {
   memory_store: 'warn',
   discovery_failed: 'warn',
   discovered: 'info',
+  keys_failed: 'warn',
   store_lost: 'warn',
   store_ready: 'info',
   channel_failed: 'warn',
