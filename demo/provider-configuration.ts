@@ -34,7 +34,6 @@ export async function createConfiguration(
     rotateRefreshToken: options.rotate ?? true,
     features: {
       devInteractions: { enabled: false },
-      // Its requests come without a query, so that the scope could not be completed.
       pushedAuthorizationRequests: { enabled: false },
       backchannelLogout: { enabled: true },
       revocation: {

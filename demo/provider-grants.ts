@@ -1,3 +1,4 @@
+import { decodeJwt } from 'jose'
 import type { Configuration, Grant, KoaContextWithOIDC } from 'oidc-provider'
 
 const defaultApiScope = 'api:read'
@@ -40,11 +41,18 @@ export function createGrantPolicy(resource: string | undefined, accessTokenSecon
 function completeScope(ctx: KoaContextWithOIDC): void {
   const { params } = ctx.oidc
   if (!params) return
-  const asked = new Set(readScope(ctx.method === 'POST' ? ctx.oidc.body?.scope : ctx.query.scope))
+  const asked = new Set(readScope(askedScope(ctx)))
   const scopes = new Set(readScope(params.scope))
   if (asked.has('offline_access') && ctx.oidc.client?.grantTypeAllowed('refresh_token')) scopes.add('offline_access')
   if (apiScopes.isDisjointFrom(asked)) scopes.add(defaultApiScope)
   params.scope = [...scopes].join(' ')
+}
+
+/** The scope as it came: pushed before (RFC 9126), posted, or in the query. */
+function askedScope({ method, query, oidc }: KoaContextWithOIDC): unknown {
+  const { PushedAuthorizationRequest: pushed } = oidc.entities
+  if (pushed !== undefined) return decodeJwt(pushed.request)['scope']
+  return method === 'POST' ? oidc.body?.scope : query.scope
 }
 
 /**

@@ -77,6 +77,10 @@ const shape = {
     )
     .default({})
     .describe('extra authorization request parameters, JSON'),
+  pushedAuthorization: z
+    .enum(['offered', 'required'])
+    .default('offered')
+    .describe('authorization requests are pushed (RFC 9126) where that is offered; `required`: or no login at all'),
   claims: z
     .union([z.string().transform((list) => list.split(',').map((name) => name.trim())), z.array(z.string())])
     .refine((names) => names.every((name) => name !== '' && name !== '__proto__'), 'has a name that cannot be a claim')

@@ -1,8 +1,8 @@
-import { AuthorizationResponseError, authorizationCodeGrant, ResponseBodyError } from 'openid-client'
+import { AuthorizationResponseError, authorizationCodeGrant } from 'openid-client'
 import { BffError } from '../errors.ts'
 import type { AuthorizationChecks } from './authorization-request.ts'
+import { isOutage } from './outage.ts'
 import { type Provider, unreachable } from './provider.ts'
-import { ProviderSilent } from './provider-http.ts'
 import { type IssuedTokens, readTokenResponse } from './token-response.ts'
 
 /** Errors with which a provider answers `prompt=none` when it would have to show something (Core 1.0, section 3.1.2.6). */
@@ -48,12 +48,4 @@ export async function redeemCode(
     }
     throw isOutage(error) ? unreachable(error) : new BffError('login_failed', { cause: error })
   }
-}
-
-/** The provider is away or not itself, as opposed to having said no. */
-function isOutage(error: unknown): boolean {
-  if (!(error instanceof Error)) return false
-  if (error instanceof ProviderSilent || (error instanceof ResponseBodyError && error.status === 429)) return true
-  if (error.cause instanceof Response) return error.cause.status >= 500
-  return isOutage(error.cause)
 }

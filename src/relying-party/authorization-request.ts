@@ -1,13 +1,17 @@
 import {
   buildAuthorizationUrl,
+  buildAuthorizationUrlWithPAR,
+  type Configuration,
   calculatePKCECodeChallenge,
   randomNonce,
   randomPKCECodeVerifier,
   randomState,
 } from 'openid-client'
+import { BffError } from '../errors.ts'
 import type { Options } from '../options.ts'
 import type { LoginParameters } from '../wire.ts'
-import type { Provider } from './provider.ts'
+import { isOutage } from './outage.ts'
+import { type Provider, unreachable } from './provider.ts'
 
 /** What the authorization response will be checked against. Secret until then. */
 export interface AuthorizationChecks {
@@ -22,11 +26,11 @@ export interface AuthorizationChecks {
 /**
  * Step one of the code flow: where to send the browser. PKCE with S256, state and nonce, always, whatever the
  * provider's metadata says (RFC 9700, section 2.1.1).
- * @throws BffError `provider_unreachable`
+ * @throws BffError `provider_unreachable`; `login_failed` when the provider refuses a pushed request
  */
 export async function startAuthorization(
   provider: Provider,
-  { scope, authorizationParams }: Options,
+  { scope, authorizationParams, pushedAuthorization }: Options,
   redirectUri: string,
   passed: LoginParameters,
 ): Promise<{ url: string; state: string; checks: AuthorizationChecks }> {
@@ -36,7 +40,7 @@ export async function startAuthorization(
   const codeVerifier = randomPKCECodeVerifier()
   const maxAge = smallestMaxAge(authorizationParams['max_age'], passed.max_age)
   const asked = { ...authorizationParams, ...passed, ...(maxAge === undefined ? {} : { max_age: String(maxAge) }) }
-  const url = buildAuthorizationUrl(configuration, {
+  const url = await addressOf(configuration, pushedAuthorization, {
     ...asked,
     scope,
     redirect_uri: redirectUri,
@@ -48,6 +52,21 @@ export async function startAuthorization(
   })
   const silent = asked['prompt'] === 'none'
   return { url: url.href, state, checks: { nonce, codeVerifier, silent, ...(maxAge === undefined ? {} : { maxAge }) } }
+}
+
+/** Where the provider takes pushed requests they are pushed, and the browser carries a reference (RFC 9126). */
+async function addressOf(
+  configuration: Configuration,
+  pushed: Options['pushedAuthorization'],
+  parameters: Record<string, string>,
+): Promise<URL> {
+  const { pushed_authorization_request_endpoint: endpoint } = configuration.serverMetadata()
+  if (pushed === 'offered' && endpoint === undefined) return buildAuthorizationUrl(configuration, parameters)
+  try {
+    return await buildAuthorizationUrlWithPAR(configuration, parameters)
+  } catch (error) {
+    throw isOutage(error) ? unreachable(error) : new BffError('login_failed', { cause: error })
+  }
 }
 
 /** A browser may ask for a fresher login than the operator demands, not for an older one. */
