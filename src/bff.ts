@@ -24,6 +24,7 @@ import { createPendingLogins } from './session/pending-login.ts'
 import { createSessionCookie } from './session/session-cookie.ts'
 import { createSessionWatch } from './session/session-watch.ts'
 import { createSessions } from './session/sessions.ts'
+import { createUserSessions } from './session/user-sessions.ts'
 import { createSpa } from './spa/spa.ts'
 import { createMemoryStore } from './storage/memory-store.ts'
 import { createRedisStore } from './storage/redis-store.ts'
@@ -87,8 +88,9 @@ export function createBff(options: BffOptions, parts: { log?: Logger; store?: St
   const headers = createSecurityHeaders(publicUrl, pageStyleHash)
   const streams = createOpenStreams(store, timing.storeBudget, say)
   const watch = createSessionWatch(store, streams)
+  const userSessions = createUserSessions(checked, store, tokens, say)
   const limits = createRateLimits(checked, store, say)
-  const endpointParts = { options: checked, limits, jar, cookie, pending, sessions, logout, watch }
+  const endpointParts = { options: checked, limits, jar, cookie, pending, sessions, logout, watch, userSessions }
   const endpoints = createEndpoints(endpointParts, headers.endpoints, answer)
   const proxy = createProxy(checked, jar.sessionName, cookie.ref, tokens, streams, say)
   const spa = checked.spa === undefined ? null : createSpa(resolve(checked.spa), headers.spa, answer)

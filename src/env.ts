@@ -8,6 +8,7 @@ const readers: Readonly<Record<string, (text: string) => unknown>> = {
   port: number,
   adminPort: number,
   workers: number,
+  maxSessionsPerUser: number,
   redisWaitReplicas: number,
   authorizationParams: JSON.parse,
   routes: JSON.parse,

@@ -137,6 +137,7 @@ const shape = {
     .boolean()
     .default(false)
     .describe('whether the session cookie outlives the browser, for as long as the session may'),
+  maxSessionsPerUser: z.int().min(1).optional().describe('sessions a user may have; a login beyond ends the oldest'),
   workers: z.int().min(1).max(256).default(1).describe('processes that share the port; more than 1 needs Redis'),
   timing: timingSchema.describe('internal deadlines in milliseconds, JSON'),
 }

@@ -11,6 +11,8 @@ export const paths = {
   logout: '/logout',
   logoutCallback: '/logout/callback',
   events: '/events',
+  sessions: '/sessions',
+  session: '/sessions/:id',
   jwks: '/jwks.json',
 } as const
 
@@ -42,6 +44,22 @@ export interface SessionEvents {
   expiring: SessionLeft
   /** The last event: why the session has ended. */
   ended: { reason: string }
+}
+
+/** Body of a 200 from `GET /bff/sessions`: the user's own, oldest first. */
+export interface SessionsBody {
+  sessions: {
+    /** For `DELETE /bff/sessions/:id`. */
+    id: string
+    /** Whether it is the one that asks. */
+    current: boolean
+    /** RFC 3339. */
+    beganAt: string
+    /** RFC 3339; may lag by a twentieth of the idle timeout. */
+    lastSeenAt: string
+    /** Such as `Firefox on Linux`, as its browser said at login; `null` when it did not. */
+    browser: string | null
+  }[]
 }
 
 /** Body of a 200 from `POST /bff/logout`. */

@@ -1,9 +1,10 @@
 import { readCookies } from '../cookie-header.ts'
 import { BffError } from '../errors.ts'
+import { browserName } from '../http/browser-name.ts'
 import { type Endpoint, type EndpointParts, queryOf, redirect } from './endpoint.ts'
 
 /** Ends a login: the code becomes tokens, the browser gets a new session id and goes where it wanted to. */
-export function callback({ cookie, pending, sessions }: EndpointParts): Endpoint {
+export function callback({ cookie, pending, sessions, userSessions }: EndpointParts): Endpoint {
   return async (request, response) => {
     const query = queryOf(request)
     const cookies = readCookies(request.headers.cookie)
@@ -18,8 +19,11 @@ export function callback({ cookie, pending, sessions }: EndpointParts): Endpoint
       throw error
     })
     if (begin !== null) {
-      await cookie.begin(request, begin)
+      const browser = browserName(request.headers['user-agent'])
+      await cookie.begin(request, (ref) => begin(ref, browser))
       for (const old of new Set([previousRef, currentRef])) if (old !== null) await sessions.replace(old)
+      const facts = cookie.facts(request)
+      if (facts !== null) await userSessions.limit(facts)
     }
     redirect(response, returnUrl, [pending.forget(query.get('state') ?? '')])
   }

@@ -8,6 +8,7 @@ import type { PendingLogins } from '../session/pending-login.ts'
 import type { SessionCookie, WithSession } from '../session/session-cookie.ts'
 import type { SessionWatch } from '../session/session-watch.ts'
 import type { Sessions } from '../session/sessions.ts'
+import type { UserSessions } from '../session/user-sessions.ts'
 
 /** What endpoints work with. No token, and nothing that yields one, is among it. */
 export interface EndpointParts {
@@ -19,6 +20,7 @@ export interface EndpointParts {
   sessions: Sessions
   logout: Logout
   watch: SessionWatch
+  userSessions: UserSessions
 }
 
 /** Answers a request, or throws what stops it. */
@@ -33,6 +35,12 @@ export function queryOf({ url = '' }: IncomingMessage): URLSearchParams {
   const query = new URLSearchParams(mark < 0 ? '' : url.slice(mark + 1))
   if (new Set(query.keys()).size !== query.size) throw new BffError('bad_request')
   return query
+}
+
+/** What stands in place of the `:id` that ends a path of ours. */
+export function pathParameter({ url = '' }: IncomingMessage): string {
+  const [path = ''] = url.split('?')
+  return path.slice(path.lastIndexOf('/') + 1)
 }
 
 /** 302 and never 307, which would make the browser send on what it sent us (RFC 9700, section 4.12). */

@@ -12,6 +12,7 @@ import { jwks } from './jwks.ts'
 import { login } from './login.ts'
 import { logoutByNavigation, logoutByScript } from './logout.ts'
 import { logoutCallback } from './logout-callback.ts'
+import { endOtherSessions, endSession, listSessions } from './sessions.ts'
 import { user } from './user.ts'
 
 /** Our own endpoints, under `basePath`. Everything else under it is `no_route`. */
@@ -48,25 +49,36 @@ export function createEndpoints(parts: EndpointParts, setHeaders: SetHeaders, an
   app.get(at(paths.callback), limits.ofRequests('callback', options.loginsPerMinute), session, run(callback(parts)))
   app.get(at(paths.user), header, session, run(user(parts)))
   app.get(at(paths.events), header, run(events(parts)))
+  app.get(at(paths.sessions), header, session, run(listSessions(parts)))
+  app.delete(at(paths.sessions), header, session, run(endOtherSessions(parts)))
+  app.delete(at(paths.session), header, session, run(endSession(parts)))
   app.get(at(paths.logout), session, run(logoutByNavigation(parts)))
   app.post(at(paths.logout), header, session, run(logoutByScript(parts)))
   app.get(at(paths.logoutCallback), run(logoutCallback(parts)))
   app.get(at(paths.jwks), run(jwks(parts)))
 
-  for (const path of Object.values(paths))
-    app.all(at(path), notAllowed(path === paths.logout ? 'GET, HEAD, POST' : 'GET, HEAD'))
+  for (const path of Object.values(paths)) app.all(at(path), notAllowed(methods[path] ?? 'GET, HEAD'))
   app.use(() => {
     throw new BffError('no_route')
   })
 
   // A person navigates to these; everything else is asked by a script.
   const navigated = new Set([paths.login, paths.callback, paths.logout, paths.logoutCallback].map(at))
-  const failed: ErrorRequestHandler = (error, request, response, _next) => {
+  const failed: ErrorRequestHandler = (thrown, request, response, _next) => {
+    // Express found a path that cannot be decoded.
+    const error = thrown instanceof URIError ? new BffError('bad_request', { cause: thrown }) : thrown
     if (navigated.has(request.path)) answer.page(request, response, error)
     else answer.problem(request, response, error)
   }
   app.use(failed)
   return app
+}
+
+/** What a path can be asked by, where it is not by navigation or for reading alone. */
+const methods: Readonly<Record<string, string>> = {
+  [paths.logout]: 'GET, HEAD, POST',
+  [paths.sessions]: 'GET, HEAD, DELETE',
+  [paths.session]: 'DELETE',
 }
 
 function notAllowed(methods: string): RequestHandler {

@@ -8,7 +8,7 @@ import type { Seal } from '../tokens/seal.ts'
 import type { Tokens } from '../tokens/tokens.ts'
 import { paths } from '../wire.ts'
 import type { CookieJar } from './cookie-jar.ts'
-import { logoutSid, sameText } from './reference.ts'
+import { publicName, sameText } from './reference.ts'
 
 /** How long a browser may take over logging out at the provider. */
 const logoutSeconds = 600
@@ -41,8 +41,8 @@ export function createLogout(options: Options, jar: CookieJar, seal: Seal, provi
   if (sidKey === undefined) throw new TypeError('a logout sid needs a secret')
 
   return {
-    urlFor: (ref) => `${basePath}${paths.logout}?sid=${logoutSid(sidKey, ref)}`,
-    isSidOf: (ref, sid) => sidKeys.some((key) => sameText(logoutSid(key, ref), sid)),
+    urlFor: (ref) => `${basePath}${paths.logout}?sid=${publicName(sidKey, ref)}`,
+    isSidOf: (ref, sid) => sidKeys.some((key) => sameText(publicName(key, ref), sid)),
 
     async end(ref, returnUrl, hint) {
       const ended = await tokens.end(ref, 'logout')

@@ -8,8 +8,8 @@ export function refOf(sessionId: string): string {
   return createHash('sha256').update(sessionId).digest('base64url')
 }
 
-/** The `sid` of a logout link: bound to the session, and neither `ref` nor the provider's `sid`. */
-export function logoutSid(key: Buffer, ref: string): string {
+/** Another name of a session, for browsers: bound to it by a key for one use, and neither `ref` nor the provider's `sid`. */
+export function publicName(key: Buffer, ref: string): string {
   return createHmac('sha256', key).update(ref).digest('base64url')
 }
 

@@ -141,6 +141,11 @@ class RefStore extends RedisStore {
   }
 }
 
+/** What a session record says of its user, `null` when it cannot be read. */
+export function factsIn(record: string): SessionFacts | null {
+  return serializer.parse(record)?.facts ?? null
+}
+
 /** A record that is not as we write it, of another version or none at all, is no session. */
 const serializer = {
   stringify: JSON.stringify,

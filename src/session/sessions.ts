@@ -15,6 +15,8 @@ import { inSeconds } from './session-watch.ts'
 export interface SessionFacts {
   subject: string
   claims: UserBody['claims']
+  /** Such as `Firefox on Linux`; `null` when its login did not say. */
+  browser: string | null
   /** Store times in ms: when it began, and when it ends however much it is used. */
   beganAt: number
   endsAt: number
@@ -28,7 +30,7 @@ export interface FinishedLogin {
   /** The session it replaces, if its browser had one when the login began. */
   previousRef: string | null
   /** Makes the session. `null` when the provider would have had to show something and was asked not to. */
-  begin: ((ref: string) => Promise<SessionFacts>) | null
+  begin: ((ref: string, browser: string | null) => Promise<SessionFacts>) | null
 }
 
 /** The life of a session from login to its end. */
@@ -102,11 +104,11 @@ export function createSessions(
       return {
         returnUrl,
         previousRef,
-        async begin(ref) {
+        async begin(ref, browser) {
           const { beganAt, endsAt } = await tokens.begin(ref, confirmed)
           const claims = await collectClaims(ref, confirmed.claims)
           say('login_succeeded', { ref })
-          return { subject: confirmed.claims.sub, claims, beganAt, endsAt }
+          return { subject: confirmed.claims.sub, claims, browser, beganAt, endsAt }
         },
       }
     },

@@ -122,6 +122,8 @@ export type EndReason =
   | 'refused'
   | 'rotation_lost'
   | 'replaced'
+  | 'ended_elsewhere'
+  | 'too_many_sessions'
   | 'subject_changed'
 /** `expired`: no record and no reason known. */
 export type GoneReason = EndReason | 'expired'

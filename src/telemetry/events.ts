@@ -23,6 +23,7 @@ const events = {
   refresh_failed: 'warn',
   session_ended: 'info',
   session_unreadable: 'warn',
+  session_limit_missed: 'warn',
   replicas_late: 'warn',
   rotation_lost: 'error',
   subject_changed: 'error',

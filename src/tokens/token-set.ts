@@ -136,5 +136,5 @@ export class TokenSet {
 
 /** A name that a provider gives, of a user or of a session, as one text that no other provider's can be. */
 export function ownerOf(issuer: string, name: string): string {
-  return JSON.stringify([issuer, name])
+  return JSON.stringify([new URL(issuer).href, name])
 }

@@ -32,6 +32,8 @@ export interface Browser {
   setCookie(name: string, value: string): void
   /** Without a name: all of the application's. */
   deleteCookie(name?: string): void
+  /** What every request says besides, such as who the browser is. */
+  readonly always: Headers
   /** Every response of every navigation, redirects included, oldest first. */
   visits: readonly Visit[]
   /** A script of the application asks its own origin (or, by its URL, a node), with its cookies. Follows no redirect. */
@@ -58,7 +60,7 @@ export interface Browser {
 export function createBrowser(origin: string, nodes: readonly string[] = []): Browser {
   const jar = createCookieJar()
   const host = new URL(origin).hostname
-  const { visits, send, navigate } = createNavigator(jar, origin, nodes)
+  const { visits, always, send, navigate } = createNavigator(jar, origin, nodes)
 
   const request = async (path: string, init: RequestInit = {}): Promise<Response> => {
     const headers = new Headers(init.headers)
@@ -103,6 +105,7 @@ export function createBrowser(origin: string, nodes: readonly string[] = []): Br
     },
     deleteCookie: (name) => jar.delete(host, name),
     visits,
+    always,
     request,
     get: (path, headers = {}) => request(path, { headers }),
     api: (path, init = {}) => {

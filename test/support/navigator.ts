@@ -31,6 +31,7 @@ const mostRedirects = 20
  */
 export function createNavigator(jar: CookieJar, startOrigin: string, aliases: readonly string[]) {
   const visits: Visit[] = []
+  const always = new Headers()
   const publicUrlOf = (url: URL): URL =>
     aliases.includes(url.origin) ? new URL(url.pathname + url.search, startOrigin) : url
 
@@ -45,6 +46,7 @@ export function createNavigator(jar: CookieJar, startOrigin: string, aliases: re
     if (cookies !== '' && !init.headers.has('cookie')) init.headers.set('cookie', cookies)
     if (!init.headers.has('sec-fetch-site')) init.headers.set('sec-fetch-site', fetchSite(from, publicUrl, sameSite))
     if (!init.headers.has('sec-fetch-dest')) init.headers.set('sec-fetch-dest', navigation ? 'document' : 'empty')
+    for (const [name, value] of always) init.headers.set(name, value)
     const response = await fetch(url, { ...init, redirect: 'manual' })
     jar.receive(url, response.headers.getSetCookie())
     return response
@@ -73,7 +75,7 @@ export function createNavigator(jar: CookieJar, startOrigin: string, aliases: re
       }
     }
   }
-  return { visits, send, navigate }
+  return { visits, always, send, navigate }
 }
 
 /** Sites are compared by scheme and host name; the ports of one host are one site, `localhost` and 127.0.0.1 are two. */
