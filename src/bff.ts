@@ -84,8 +84,8 @@ export function createBff(options: BffOptions, parts: { log?: Logger; store?: St
   const sessions = createSessions(checked, store, provider, tokens, pending, say)
   const logout = createLogout(checked, jar, seal, provider, tokens)
 
-  const answer = createErrorAnswer(say, basePath + paths.login)
-  const headers = createSecurityHeaders(publicUrl, pageStyleHash)
+  const headers = createSecurityHeaders(checked, pageStyleHash)
+  const answer = createErrorAnswer(say, basePath + paths.login, headers.endpoints)
   const streams = createOpenStreams(store, timing.storeBudget, say)
   const watch = createSessionWatch(store, streams)
   const userSessions = createUserSessions(checked, store, tokens, say)
@@ -93,7 +93,7 @@ export function createBff(options: BffOptions, parts: { log?: Logger; store?: St
   const endpointParts = { options: checked, limits, jar, cookie, pending, sessions, logout, watch, userSessions }
   const endpoints = createEndpoints(endpointParts, headers.endpoints, answer)
   const proxy = createProxy(checked, jar.sessionName, cookie.ref, tokens, streams, say)
-  const spa = checked.spa === undefined ? null : createSpa(resolve(checked.spa), headers.spa, answer)
+  const spa = checked.spa === undefined ? null : createSpa(resolve(checked.spa), headers, answer)
   const ownPaths = [basePath, ...checked.routes.map((route) => route.path)].map((path) => path.toLowerCase())
 
   const refuse =

@@ -20,6 +20,10 @@ export function contradictions(input: object, facts: { production: boolean }): s
   if (typeof raw['spa'] === 'string' && raw['spa'] !== '' && !existsSync(join(raw['spa'], 'index.html'))) {
     found.push(`spa: there is no index.html in ${raw['spa']}`)
   }
+  if (raw['cookiePrefix'] !== undefined && String(raw['publicUrl']).startsWith('http:')) {
+    found.push('cookiePrefix: needs an https publicUrl, or no browser keeps the cookie')
+  }
+  if (raw['spaSources'] !== undefined && raw['spa'] === undefined) found.push('spaSources: needs spa')
   if (raw['adminPort'] !== undefined && raw['adminPort'] !== 0 && raw['adminPort'] === raw['port']) {
     found.push('adminPort: must differ from port')
   }

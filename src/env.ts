@@ -12,6 +12,7 @@ const readers: Readonly<Record<string, (text: string) => unknown>> = {
   redisWaitReplicas: number,
   authorizationParams: JSON.parse,
   routes: JSON.parse,
+  spaSources: JSON.parse,
   timing: JSON.parse,
   trustProxy: (text) =>
     text === 'true' || text === 'false' ? text === 'true' : /^\d+$/.test(text) ? Number(text) : text,

@@ -3,6 +3,7 @@ import { readClientKeys } from './client-keys.ts'
 import { contradictions } from './contradictions.ts'
 import { ConfigurationError } from './errors.ts'
 import { parseUrl, routeSchema } from './route-options.ts'
+import { spaSourcesSchema } from './spa-sources.ts'
 import { timingSchema } from './timing.ts'
 
 const loopbackNames = new Set(['localhost', '127.0.0.1', '[::1]'])
@@ -107,6 +108,9 @@ const shape = {
     .describe('replicas that a rotation and a logout wait for, so that a failover loses neither'),
   routes: z.array(routeSchema).min(1, 'needs at least one route').describe('what is forwarded where, JSON'),
   spa: z.string().min(1).optional().describe('directory of a built SPA'),
+  spaSources: spaSourcesSchema.describe(
+    'what else the SPA may load and ask, by directive of its content security policy, JSON',
+  ),
   basePath: z
     .string()
     .regex(/^(\/[A-Za-z0-9_-]+)+$/, 'must be a path such as /bff')
@@ -116,7 +120,11 @@ const shape = {
     .string()
     .regex(/^[A-Za-z0-9][A-Za-z0-9_-]*$/, 'may hold letters, digits, _ and - only')
     .default('bff')
-    .describe('session cookie; `__Host-` is put in front on https'),
+    .describe('session cookie; `cookiePrefix` is put in front on https'),
+  cookiePrefix: z
+    .enum(['__Host-', '__Host-Http-'])
+    .default('__Host-')
+    .describe('`__Host-Http-` also proves to browsers that know it that no script has set the cookie'),
   cookieSameSite: z.enum(['Strict', 'Lax']).default('Strict').describe('SameSite of the session cookie'),
   trustProxy: z
     .union([z.boolean(), z.int().min(0), z.string().min(1)])

@@ -4,6 +4,7 @@ import { errorPage } from '../pages/error-page.ts'
 import type { Say } from '../telemetry/events.ts'
 import { send, sendProblem } from './problem.ts'
 import { requestId } from './request-id.ts'
+import type { SetHeaders } from './security-headers.ts'
 
 /** How an error that stopped a request is answered, and said. */
 export interface ErrorAnswer {
@@ -13,7 +14,8 @@ export interface ErrorAnswer {
   page(request: IncomingMessage, response: ServerResponse, error: unknown): void
 }
 
-export function createErrorAnswer(say: Say, loginUrl: string): ErrorAnswer {
+/** @param setHeaders sets the security headers of an error answer */
+export function createErrorAnswer(say: Say, loginUrl: string, setHeaders: SetHeaders): ErrorAnswer {
   /** The error as it may be shown; `null` when the answer is beyond saving. */
   function settle(request: IncomingMessage, response: ServerResponse, error: unknown): BffError | null {
     const known = error instanceof BffError ? error : new BffError('internal', { cause: error })
@@ -21,9 +23,12 @@ export function createErrorAnswer(say: Say, loginUrl: string): ErrorAnswer {
     else if (known.status >= 500 || known.cause !== undefined) {
       say('request_failed', { requestId: requestId(request), code: known.code }, known)
     }
-    if (!response.headersSent) return known
-    response.destroy() // what was sent is incomplete, and must look so
-    return null
+    if (response.headersSent) {
+      response.destroy() // what was sent is incomplete, and must look so
+      return null
+    }
+    setHeaders(request, response)
+    return known
   }
 
   return {

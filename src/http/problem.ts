@@ -23,7 +23,6 @@ export function send(response: ServerResponse, error: BffError, contentType: str
   response.setHeader('Content-Type', contentType)
   response.setHeader('Content-Length', Buffer.byteLength(body))
   response.setHeader('Cache-Control', 'no-store')
-  response.setHeader('X-Content-Type-Options', 'nosniff')
   if (error.retryAfterSeconds !== undefined) response.setHeader('Retry-After', error.retryAfterSeconds)
   response.end(body)
 }

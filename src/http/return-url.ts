@@ -1,9 +1,10 @@
 import type { Options } from '../options.ts'
+import { foldPath } from './request-target.ts'
 
 /**
  * The one judge of where a browser is sent after login or logout: a path on our own origin that is none of our own
- * endpoints and under no route. What parses as same-origin may still leave it once written down again (`/.//evil.example` does), so the
- * value that will be sent is judged, not the one that came.
+ * endpoints and under no route. What parses as same-origin may still leave it once written down again
+ * (`/.//evil.example` does), so the value that will be sent is judged, not the one that came.
  * @returns the path with query and fragment, or `/`
  */
 export function judgeReturnUrl(
@@ -15,7 +16,9 @@ export function judgeReturnUrl(
   const url = new URL(value, publicUrl)
   const sent = url.pathname + url.search + url.hash
   if (url.origin !== publicUrl || url.username !== '' || sent.startsWith('//')) return '/'
-  const path = `${url.pathname.toLowerCase()}/`
+  // A disguise is no way to one of them either: it would only lead to an error.
+  const folded = foldPath(url.pathname)
   const noPages = [basePath, ...routes.map((route) => route.path)]
-  return noPages.some((own) => path.startsWith(`${own.toLowerCase()}/`)) ? '/' : sent
+  const isPage = folded !== null && !noPages.some((own) => `${folded}/`.startsWith(`${own.toLowerCase()}/`))
+  return isPage ? sent : '/'
 }

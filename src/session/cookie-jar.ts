@@ -23,10 +23,10 @@ export interface CookieJar {
 }
 
 export function createCookieJar(options: Options): CookieJar {
-  const { publicUrl, cookieName, cookieSameSite, remember, absoluteTimeoutSeconds } = options
+  const { publicUrl, cookiePrefix, cookieName, cookieSameSite, remember, absoluteTimeoutSeconds } = options
   const secure = publicUrl.startsWith('https:')
-  // RFC 6265bis, section 4.1.3.2: with this prefix the browser itself holds us to Secure, Path=/ and no Domain.
-  const sessionName = secure ? `__Host-${cookieName}` : cookieName
+  // RFC 6265bis, section 4.1.3: with the prefix the browser itself holds us to Secure, Path=/ and no Domain.
+  const sessionName = secure ? cookiePrefix + cookieName : cookieName
   const attributes = (sameSite: string) => `Path=/; HttpOnly${secure ? '; Secure' : ''}; SameSite=${sameSite}`
   return {
     sessionName,

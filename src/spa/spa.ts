@@ -1,32 +1,38 @@
+import { readFileSync, type Stats } from 'node:fs'
 import type { IncomingMessage, ServerResponse } from 'node:http'
 import express, { type Express } from 'express'
 import { BffError } from '../errors.ts'
 import type { ErrorAnswer } from '../http/error-answer.ts'
 import { pathOf } from '../http/request-target.ts'
-import type { SetHeaders } from '../http/security-headers.ts'
+import type { SecurityHeaders } from '../http/security-headers.ts'
+import { inlineParts } from './inline-parts.ts'
 
 /** Serves a built SPA. An unknown path a person navigated to is answered with its document (history fallback). */
-export function createSpa(directory: string, setHeaders: SetHeaders, answer: ErrorAnswer): Express {
+export function createSpa(directory: string, headers: SecurityHeaders, answer: ErrorAnswer): Express {
   const app = express()
+  const policyOf = createPolicies(headers.documentPolicy)
+  const serve = express.static(directory, {
+    dotfiles: 'ignore',
+    redirect: false,
+    setHeaders(response, path, stats) {
+      // Asked again each time and mostly answered by 304: no name tells for sure that a file never changes.
+      response.setHeader('Cache-Control', 'no-cache')
+      if (path.endsWith('.html')) response.setHeader('Content-Security-Policy', policyOf(path, stats))
+    },
+  })
   app.disable('x-powered-by')
   app.use((request, response, next) => {
-    setHeaders(request, response)
+    headers.spa(request, response)
     next()
   })
-  app.use(
-    express.static(directory, {
-      dotfiles: 'ignore',
-      redirect: false,
-      // Asked again each time and mostly answered by 304: no name tells for sure that a file never changes.
-      setHeaders: (response) => void response.setHeader('Cache-Control', 'no-cache'),
-    }),
-  )
+  app.use(serve)
   app.use((request, response, next) => {
     if (!wantsDocument(request)) throw new BffError('no_route')
-    response.setHeader('Cache-Control', 'no-cache')
-    response.sendFile('index.html', { root: directory }, (error?: Error) => {
-      if (error !== undefined) next(error)
-    })
+    request.url = '/index.html'
+    serve(request, response, next)
+  })
+  app.use(() => {
+    throw new BffError('no_route')
   })
   app.use((error: unknown, request: IncomingMessage, response: ServerResponse, _next: unknown) => {
     const status = statusOf(error)
@@ -35,6 +41,18 @@ export function createSpa(directory: string, setHeaders: SetHeaders, answer: Err
     else answer.problem(request, response, error instanceof BffError ? error : new BffError('no_route'))
   })
   return app
+}
+
+/** The content security policy of each document, worked out anew when the document has been replaced. */
+function createPolicies(policyFor: SecurityHeaders['documentPolicy']) {
+  const known = new Map<string, { changedMs: number; policy: string }>()
+  return (path: string, { mtimeMs }: Stats): string => {
+    const last = known.get(path)
+    if (last?.changedMs === mtimeMs) return last.policy
+    const policy = policyFor(inlineParts(readFileSync(path, 'utf8')))
+    known.set(path, { changedMs: mtimeMs, policy })
+    return policy
+  }
 }
 
 function wantsDocument(request: IncomingMessage): boolean {

@@ -56,8 +56,17 @@ const fewerLeaves: Readonly<Record<string, readonly string[]>> = {
   'remember.ts': [],
   'timing.ts': ['errors.ts'],
   'route-options.ts': ['errors.ts'],
+  'spa-sources.ts': [],
   'contradictions.ts': [],
-  'options.ts': ['client-keys.ts', 'contradictions.ts', 'errors.ts', 'route-options.ts', 'timing.ts', 'wire.ts'],
+  'options.ts': [
+    'client-keys.ts',
+    'contradictions.ts',
+    'errors.ts',
+    'route-options.ts',
+    'spa-sources.ts',
+    'timing.ts',
+    'wire.ts',
+  ],
   'telemetry/': ['errors.ts', 'options.ts', 'wire.ts'],
 }
 
@@ -74,7 +83,7 @@ const doors: Readonly<Record<string, readonly string[]>> = {
   redis: ['storage/'],
   pino: ['telemetry/'],
   express: ['bff.ts', 'endpoints/', 'spa/', 'proxy/trust-proxy.ts'],
-  zod: ['options.ts', 'route-options.ts', 'timing.ts'],
+  zod: ['options.ts', 'route-options.ts', 'spa-sources.ts', 'timing.ts'],
   yaml: ['env.ts'],
 }
 
