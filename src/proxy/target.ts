@@ -34,8 +34,7 @@ export function isUnder(path: string, prefix: string): boolean {
 export function upstreamPath({ route, basePath }: Target, url: string): string {
   const mark = url.indexOf('?')
   const path = mark < 0 ? url : url.slice(0, mark)
-  if (disguised.test(path) || (!route.encodedSlash && encodedSlash.test(path))) throw new BffError('bad_target')
-  if (path.split(anySlash).some(isDotSegment)) throw new BffError('bad_target')
+  if (!plain.test(path) && isAmbiguous(path, route.encodedSlash)) throw new BffError('bad_target')
   return (
     `${basePath}${path.slice(route.path.length)}` +
     (basePath === '' && path === route.path ? '/' : '') +
@@ -43,13 +42,33 @@ export function upstreamPath({ route, basePath }: Target, url: string): string {
   )
 }
 
-/** Backslashes, NUL and fragments, and empty segments, which some take for the start of a host. */
-const disguised = /%(?:25)*(?:5c|00)|[\\#\0]|\/\//i
-const encodedSlash = /%(?:25)*2f/i
-const anySlash = /\/|%(?:25)*2f/i
+/** Nothing in it can be read in two ways; most paths are like that. */
+const plain = /^(?:\/[\w-]+)+\/?$/
 
-/** `.` and `..`, also encoded, also twice, also with a path parameter behind (`..;x`). */
-function isDotSegment(segment: string): boolean {
-  const [plain = ''] = segment.replace(/%(?:25)*2e/gi, '.').split(/;|%(?:25)*3b/i)
-  return plain === '.' || plain === '..'
+/** What is decoded more often than this was made to deceive. */
+const mostReadings = 4
+
+/** Whether somebody who decodes a path, however often, may come to another one than who does not. */
+function isAmbiguous(path: string, allowsEncodedSlash: boolean): boolean {
+  if (malformed.test(path)) return true
+  let reading = path
+  for (let i = 0; i < mostReadings; i++) {
+    if (deceptive.test(reading) || (!allowsEncodedSlash && encodedSlash.test(reading))) return true
+    const next = decodeBytes(reading)
+    if (next === reading) return false
+    reading = next
+  }
+  return true
+}
+
+/** A fragment, an empty segment, which some take for the start of a host, and a percent sign that encodes nothing. */
+const malformed = /#|\/\/|%(?![0-9a-f]{2})/i
+/** A backslash or control character; `.` and `..` as a segment, also with a path parameter (`..;x`) or spaces behind. */
+const deceptive = /\\|[^ -~\x80-\xff]|(?:^|\/)\.\.?\s*(?:[/;]|$)/
+const encodedSlash = /%2f/i
+
+/** Each byte on its own, so that what is not UTF-8 is read as well. */
+function decodeBytes(text: string): string {
+  if (!text.includes('%')) return text
+  return text.replace(/%[0-9a-f]{2}/gi, (code) => String.fromCharCode(Number.parseInt(code.slice(1), 16)))
 }
