@@ -108,9 +108,7 @@ const shape = {
     .describe('replicas that a rotation and a logout wait for, so that a failover loses neither'),
   routes: z.array(routeSchema).min(1, 'needs at least one route').describe('what is forwarded where, JSON'),
   spa: z.string().min(1).optional().describe('directory of a built SPA'),
-  spaSources: spaSourcesSchema.describe(
-    'what else the SPA may load and ask, by directive of its content security policy, JSON',
-  ),
+  spaSources: spaSourcesSchema.describe('what else the SPA may load and ask, by directive of its CSP, JSON'),
   basePath: z
     .string()
     .regex(/^(\/[A-Za-z0-9_-]+)+$/, 'must be a path such as /bff')
@@ -121,10 +119,7 @@ const shape = {
     .regex(/^[A-Za-z0-9][A-Za-z0-9_-]*$/, 'may hold letters, digits, _ and - only')
     .default('bff')
     .describe('session cookie; `cookiePrefix` is put in front on https'),
-  cookiePrefix: z
-    .enum(['__Host-', '__Host-Http-'])
-    .default('__Host-')
-    .describe('`__Host-Http-` also proves to browsers that know it that no script has set the cookie'),
+  cookiePrefix: z.enum(['__Host-', '__Host-Http-']).default('__Host-').describe('what browsers check the cookie by'),
   cookieSameSite: z.enum(['Strict', 'Lax']).default('Strict').describe('SameSite of the session cookie'),
   trustProxy: z
     .union([z.boolean(), z.int().min(0), z.string().min(1)])
