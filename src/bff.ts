@@ -21,6 +21,7 @@ import { attachTo, startServer, stopServer } from './servers.ts'
 import { createCookieJar } from './session/cookie-jar.ts'
 import { createLogout } from './session/logout.ts'
 import { createPendingLogins } from './session/pending-login.ts'
+import { createProviderLogout } from './session/provider-logout.ts'
 import { createSessionCookie } from './session/session-cookie.ts'
 import { createSessionWatch } from './session/session-watch.ts'
 import { createSessions } from './session/sessions.ts'
@@ -83,6 +84,7 @@ export function createBff(options: BffOptions, parts: { log?: Logger; store?: St
   const pending = createPendingLogins(store.logins, seal, jar, timing.login)
   const sessions = createSessions(checked, store, provider, tokens, pending, say)
   const logout = createLogout(checked, jar, seal, provider, tokens)
+  const providerLogout = createProviderLogout(store, provider, tokens, say)
 
   const headers = createSecurityHeaders(checked, pageStyleHash)
   const answer = createErrorAnswer(say, basePath + paths.login, headers.endpoints)
@@ -90,7 +92,18 @@ export function createBff(options: BffOptions, parts: { log?: Logger; store?: St
   const watch = createSessionWatch(store, streams)
   const userSessions = createUserSessions(checked, store, tokens, say)
   const limits = createRateLimits(checked, store, say)
-  const endpointParts = { options: checked, limits, jar, cookie, pending, sessions, logout, watch, userSessions }
+  const endpointParts = {
+    options: checked,
+    limits,
+    jar,
+    cookie,
+    pending,
+    sessions,
+    logout,
+    providerLogout,
+    watch,
+    userSessions,
+  }
   const endpoints = createEndpoints(endpointParts, headers.endpoints, answer)
   const proxy = createProxy(checked, jar.sessionName, cookie.ref, tokens, streams, say)
   const spa = checked.spa === undefined ? null : createSpa(resolve(checked.spa), headers, answer)

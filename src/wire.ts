@@ -10,6 +10,8 @@ export const paths = {
   user: '/user',
   logout: '/logout',
   logoutCallback: '/logout/callback',
+  backchannel: '/backchannel',
+  frontchannel: '/frontchannel',
   events: '/events',
   sessions: '/sessions',
   session: '/sessions/:id',

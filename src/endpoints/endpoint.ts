@@ -5,6 +5,7 @@ import type { Options } from '../options.ts'
 import type { CookieJar } from '../session/cookie-jar.ts'
 import type { Logout } from '../session/logout.ts'
 import type { PendingLogins } from '../session/pending-login.ts'
+import type { ProviderLogout } from '../session/provider-logout.ts'
 import type { SessionCookie, WithSession } from '../session/session-cookie.ts'
 import type { SessionWatch } from '../session/session-watch.ts'
 import type { Sessions } from '../session/sessions.ts'
@@ -19,6 +20,7 @@ export interface EndpointParts {
   pending: PendingLogins
   sessions: Sessions
   logout: Logout
+  providerLogout: ProviderLogout
   watch: SessionWatch
   userSessions: UserSessions
 }

@@ -5,9 +5,11 @@ import type { ErrorAnswer } from '../http/error-answer.ts'
 import type { SetHeaders } from '../http/security-headers.ts'
 import type { WithSession } from '../session/session-cookie.ts'
 import { paths } from '../wire.ts'
+import { backchannel, refusedPerMinute } from './backchannel.ts'
 import { callback } from './callback.ts'
 import type { Endpoint, EndpointParts } from './endpoint.ts'
 import { events } from './events.ts'
+import { frontchannel } from './frontchannel.ts'
 import { jwks } from './jwks.ts'
 import { login } from './login.ts'
 import { logoutByNavigation, logoutByScript } from './logout.ts'
@@ -44,7 +46,8 @@ export function createEndpoints(parts: EndpointParts, setHeaders: SetHeaders, an
   const at = (path: string) => options.basePath + path
 
   app.use(prepare)
-  // Each with its own proof: callback the login cookie, logout by navigation the `sid`, its callback the `state`.
+  // Each with its own proof: callback the login cookie, logout by navigation the `sid`, its callback the `state`,
+  // back-channel logout the token, front-channel logout the provider's `sid`.
   app.get(at(paths.login), limits.ofRequests('login', options.loginsPerMinute), run(login(parts)))
   app.get(at(paths.callback), limits.ofRequests('callback', options.loginsPerMinute), session, run(callback(parts)))
   app.get(at(paths.user), header, session, run(user(parts)))
@@ -55,6 +58,8 @@ export function createEndpoints(parts: EndpointParts, setHeaders: SetHeaders, an
   app.get(at(paths.logout), session, run(logoutByNavigation(parts)))
   app.post(at(paths.logout), header, session, run(logoutByScript(parts)))
   app.get(at(paths.logoutCallback), run(logoutCallback(parts)))
+  app.post(at(paths.backchannel), limits.ofRefusals('backchannel', refusedPerMinute), run(backchannel(parts)))
+  app.get(at(paths.frontchannel), limits.ofRequests('frontchannel', options.loginsPerMinute), run(frontchannel(parts)))
   app.get(at(paths.jwks), run(jwks(parts)))
 
   for (const path of Object.values(paths)) app.all(at(path), notAllowed(methods[path] ?? 'GET, HEAD'))
@@ -77,6 +82,7 @@ export function createEndpoints(parts: EndpointParts, setHeaders: SetHeaders, an
 /** What a path can be asked by, where it is not by navigation or for reading alone. */
 const methods: Readonly<Record<string, string>> = {
   [paths.logout]: 'GET, HEAD, POST',
+  [paths.backchannel]: 'POST',
   [paths.sessions]: 'GET, HEAD, DELETE',
   [paths.session]: 'DELETE',
 }

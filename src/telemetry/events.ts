@@ -27,6 +27,7 @@ const events = {
   replicas_late: 'warn',
   rotation_lost: 'error',
   subject_changed: 'error',
+  logout_token_refused: 'warn',
   revoked: 'info',
   revocation_failed: 'warn',
   hostile_cookie: 'warn',

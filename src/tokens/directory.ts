@@ -17,7 +17,7 @@ export interface LoggedOut {
 /** Sessions by the names that the provider has for them: its user (`sub`), and its own session (`sid`). */
 export interface Directory {
   /** Enters a session that is about to begin: no living session is ever missing. */
-  enter(ref: string, claims: IdTokenClaims, lifeMs: number): Promise<void>
+  enter(ref: string, claims: IdTokenClaims): Promise<void>
   /** Whether the provider has logged them out since it issued this ID token. To be asked when the session has begun. */
   isLoggedOut(claims: IdTokenClaims): Promise<boolean>
   /**
@@ -29,7 +29,10 @@ export interface Directory {
   leave(loggedOut: LoggedOut, refs: readonly string[]): Promise<void>
 }
 
-export function createDirectory({ timing }: Options, store: Store, seal: Seal): Directory {
+export function createDirectory(options: Options, store: Store, seal: Seal): Directory {
+  // The same for every session, however short its own life: the index is in the order of their beginnings.
+  const longestMs = options.absoluteTimeoutSeconds * 1000
+
   /** Where to look for those who have been logged out. */
   function entryOf({ issuer, subject, sid }: LoggedOut): { index: SessionIndex; owner: string } {
     if (sid !== null) return { index: store.sids, owner: ownerOf(issuer, sid) }
@@ -49,8 +52,8 @@ export function createDirectory({ timing }: Options, store: Store, seal: Seal): 
   }
 
   return {
-    async enter(ref, claims, lifeMs) {
-      await Promise.all(entriesOf(claims).map(({ index, owner }) => index.began(owner, ref, lifeMs)))
+    async enter(ref, claims) {
+      await Promise.all(entriesOf(claims).map(({ index, owner }) => index.began(owner, ref, longestMs)))
     },
 
     async isLoggedOut(claims) {
@@ -67,7 +70,7 @@ export function createDirectory({ timing }: Options, store: Store, seal: Seal): 
         const strangers = await Promise.all((await index.list(owner)).map((ref) => isSomebodyElses(ref, subject)))
         if (strangers.includes(true)) return null
       }
-      await index.loggedOut(owner, at, timing.ended)
+      await index.loggedOut(owner, at, options.timing.ended)
       return index.list(owner)
     },
 

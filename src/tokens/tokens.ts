@@ -116,7 +116,7 @@ export function createTokens(options: Options, store: Store, seal: Seal, provide
         grantEndsAt: tokens.grantEndsAt,
       }
       // What the code has brought is lost if this fails, so all of it is repeated.
-      await repeat(() => directory.enter(ref, claims, longest))
+      await repeat(() => directory.enter(ref, claims))
       // The id is new: if something exists, an earlier try of ours was carried out.
       await repeat(() => store.tokens.begin(ref, first))
       if (await repeat(() => directory.isLoggedOut(claims))) {
