@@ -1,24 +1,25 @@
 import { createServer, type Server } from 'node:http'
+import type { Store } from './storage/store.ts'
 
 /**
- * The operator's port: `/livez` tells that the process runs, `/readyz` that it can serve. The provider is not among
- * what readiness asks for: existing sessions go on without it.
- * @param ready rejects unless requests can be served now
+ * The operator's port: `/livez` tells that the process runs, `/readyz` that it can serve, with what the store warns of.
+ * The provider is not among what readiness asks for: existing sessions go on without it.
  */
-export function createAdminServer(ready: () => Promise<void>): Server {
+export function createAdminServer(store: Pick<Store, 'ready' | 'warnings'>): Server {
   return createServer(async (request, response) => {
-    const status = await statusOf(request.url, ready)
-    response.writeHead(status, { 'content-type': 'text/plain', 'cache-control': 'no-store' }).end(`${texts[status]}\n`)
+    const { status, body } = await answerTo(request.url, store)
+    response.writeHead(status, { 'content-type': 'application/json', 'cache-control': 'no-store' })
+    response.end(`${JSON.stringify(body)}\n`)
   })
 }
 
-const texts = { 200: 'ok', 404: 'not found', 503: 'not ready' } as const
-
-async function statusOf(url: string | undefined, ready: () => Promise<void>): Promise<keyof typeof texts> {
-  if (url === '/livez') return 200
-  if (url !== '/readyz') return 404
-  return ready().then(
-    () => 200,
-    () => 503,
+async function answerTo(url: string | undefined, store: Pick<Store, 'ready' | 'warnings'>) {
+  if (url === '/livez') return { status: 200, body: { live: true } }
+  if (url !== '/readyz') return { status: 404, body: { error: 'not found' } }
+  const ready = await store.ready().then(
+    () => true,
+    () => false,
   )
+  const warnings = await store.warnings().catch(() => [])
+  return { status: ready ? 200 : 503, body: { ready, warnings } }
 }

@@ -177,7 +177,7 @@ export function createBff(options: BffOptions, parts: { log?: Logger; store?: St
       await startServer(server, checked.port, checked.host)
       servers.push(server)
       if (checked.adminPort !== undefined) {
-        const admin = createAdminServer(store.ready)
+        const admin = createAdminServer(store)
         await startServer(admin, checked.adminPort, checked.host)
         servers.push(admin)
       }

@@ -1,9 +1,11 @@
 #!/usr/bin/env node
 import { parseArgs } from 'node:util'
 import { createBff } from './bff.ts'
-import { readConfiguration, variablesHelp } from './env.ts'
+import { findWarnings } from './check.ts'
+import { inProduction, readConfiguration, variablesHelp } from './env.ts'
 import { ConfigurationError } from './errors.ts'
-import type { BffOptions } from './options.ts'
+import { type BffOptions, parseOptions } from './options.ts'
+import { generateSecret } from './secrets.ts'
 import { createCounters } from './telemetry/counters.ts'
 import { createSay } from './telemetry/events.ts'
 import { createLog } from './telemetry/log.ts'
@@ -13,7 +15,8 @@ const help = `coatcheck: leave your tokens at the door, keep the ticket
 
 Usage
   coatcheck serve [--config file]   log users in, keep their tokens, forward their API calls
-  coatcheck check [--config file]   check the configuration and say every problem at once
+  coatcheck check [--config file]   check the configuration and say every problem at once, then look at Redis
+  coatcheck keys generate           print a new session secret
   coatcheck --help
 
 Configuration (environment variables override the file)
@@ -27,6 +30,10 @@ async function main(): Promise<number | undefined> {
     options: { config: { type: 'string' }, help: { type: 'boolean', short: 'h' } },
   })
   const [command, ...rest] = positionals
+  if (positionals.join(' ') === 'keys generate') {
+    process.stdout.write(`${generateSecret()}\n`)
+    return 0
+  }
   if (values.help) {
     process.stdout.write(help)
     return 0
@@ -38,6 +45,8 @@ async function main(): Promise<number | undefined> {
   const options = readConfiguration(values.config)
   if (command === 'check') {
     process.stdout.write('The configuration is fine.\n')
+    for (const warning of await findWarnings(parseOptions(options, { production: inProduction() })))
+      process.stdout.write(`Warning: ${warning}\n`)
     return 0
   }
   if ((options.workers ?? 1) > 1 && !isWorker) return runWorkers(options.workers ?? 1, tellOfCrashes())

@@ -39,7 +39,7 @@ const issuer = z.string().superRefine((value, context) => {
 const sessionSecret = z
   .union([z.string().transform((list) => list.split(',')), z.array(z.string())])
   .refine((list) => list.length > 0 && list.every((secret) => Buffer.byteLength(secret) >= 32), {
-    error: 'every secret needs at least 32 bytes; make one with: openssl rand -base64 48',
+    error: 'every secret needs at least 32 bytes; make one with: coatcheck keys generate',
   })
 
 const clientKeys = z.string().transform((text, context) => {

@@ -2,13 +2,14 @@ import { globSync, mkdtempSync, rmSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join, relative, resolve } from 'node:path'
 import { budgetLines } from './support/budgets.ts'
+import { readKeyLifetimes } from './support/key-lifetimes.ts'
 import { type LeakSearch, searchForLeaks, whatWasNotRecorded } from './support/leak-search.ts'
 import { startRedis } from './support/redis.ts'
 import { findPrograms } from './support/required-programs.ts'
 import { runTests, type TestRun } from './support/test-run.ts'
 
 // npm test [-- <file> ...]: starts what the tests need, runs them, and then looks through all that browsers received
-// and the log took down for anything secret.
+// and the log took down for anything secret, and through Redis for anything that would stay for ever.
 
 const testFolder = import.meta.dirname
 const stop = new AbortController()
@@ -35,11 +36,19 @@ async function main(selection: readonly string[]): Promise<number> {
 
   const run = await runTests(files, stop.signal)
   const search = searchForLeaks(recordings)
-  const problems = [...problemsOf(run), ...search.leaks, ...(selection.length === 0 ? whatWasNotRecorded(search) : [])]
+  const { keys, immortal } = await readKeyLifetimes(redis.url)
+  const problems = [
+    ...problemsOf(run),
+    ...search.leaks,
+    ...immortal.map((key) => `the key ${key} has no lifetime`),
+    ...(selection.length === 0 ? whatWasNotRecorded(search) : []),
+    ...(selection.length === 0 && keys === 0 ? ['no key was left in Redis to be looked at'] : []),
+  ]
   say('')
   for (const line of budgetLines(run.files, testFolder)) say(line)
   for (const { file, name, reason } of run.skipped) say(`skipped: ${relative(testFolder, file)}: ${name} (${reason})`)
   say(describe(search))
+  say(`lifetimes: ${immortal.length} of ${keys} keys have none`)
   for (const problem of problems) say(`FAILED: ${problem}`)
   if (search.leaks.length > 0) say(`What was searched is kept in ${recordings}`)
   else rmSync(recordings, { recursive: true })

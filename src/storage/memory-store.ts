@@ -52,6 +52,7 @@ export function createMemoryStore(endedMs: number): Store {
       return () => listeners.delete(listener)
     },
     ready: async () => undefined,
+    warnings: async () => [],
     close: async () => undefined,
   }
 }

@@ -1,4 +1,4 @@
-import { createClient, defineScript } from 'redis'
+import { createClient, defineScript, ErrorReply } from 'redis'
 import { BffError } from '../errors.ts'
 import type { Say } from '../telemetry/events.ts'
 import type { Timing } from '../timing.ts'
@@ -55,6 +55,20 @@ export type Connection = ReturnType<typeof createConnection>
 
 function unreachable(cause: unknown): BffError {
   return new BffError('store_unreachable', { cause, retryAfterSeconds: 1 })
+}
+
+/**
+ * For reads: `null` where a key holds another type than ours has, which is none of our records; the failure goes on
+ * otherwise. The first word of an error is its code (RESP, "Simple errors").
+ */
+export function nullIfWrongType(failure: unknown): null {
+  if (errorReply(failure)?.message.startsWith('WRONGTYPE ')) return null
+  throw failure
+}
+
+/** What Redis itself answered to a command that failed; `null` when it did not answer. */
+export function errorReply(failure: unknown): ErrorReply | null {
+  return failure instanceof BffError && failure.cause instanceof ErrorReply ? failure.cause : null
 }
 
 function define(name: ScriptName) {

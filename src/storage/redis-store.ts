@@ -1,7 +1,8 @@
 import type { Say } from '../telemetry/events.ts'
 import type { Timing } from '../timing.ts'
 import { createKeys } from './keys.ts'
-import { createConnection } from './redis-connection.ts'
+import { redisWarnings } from './redis-condition.ts'
+import { createConnection, nullIfWrongType } from './redis-connection.ts'
 import { createRedisHits } from './redis-hits.ts'
 import { createRedisSessionIndex } from './redis-session-index.ts'
 import { createRedisTokenRecords, readChange } from './redis-token-records.ts'
@@ -62,7 +63,7 @@ export function createRedisStore({ url, prefix, waitReplicas }: RedisSettings, t
   return {
     now,
     sessions: {
-      get: (ref) => command(client.get(keys.session(ref))),
+      get: (ref) => command(client.get(keys.session(ref))).catch(nullIfWrongType),
       set: (ref, value, options) => command(client.set(keys.session(ref), value, options)),
       expire: (ref, seconds) => command(client.expire(keys.session(ref), seconds)),
       del: (refs) => command(client.del(refs.map(keys.session))),
@@ -71,7 +72,8 @@ export function createRedisStore({ url, prefix, waitReplicas }: RedisSettings, t
       async put(id, binder, payload, lifeMs) {
         await command(client.multi().hSet(keys.login(id), { binder, payload }).pExpire(keys.login(id), lifeMs).exec())
       },
-      has: async (id, binder) => (await command(client.hGet(keys.login(id), 'binder'))) === binder,
+      has: async (id, binder) =>
+        (await command(client.hGet(keys.login(id), 'binder')).catch(nullIfWrongType)) === binder,
       async take(id, binder) {
         const payload = await connection.run('takeLogin', [keys.login(id)], [binder])
         return typeof payload === 'string' ? payload : null
@@ -93,6 +95,8 @@ export function createRedisStore({ url, prefix, waitReplicas }: RedisSettings, t
       // A write: a read would miss a replica, a full memory and a failing disk.
       await command(client.set(`${prefix}:ready`, '1', { expiration: { type: 'PX', value: 1000 } }))
     },
+    warnings: () =>
+      redisWarnings({ info: () => command(client.info()), configGet: (name) => command(client.configGet(name)) }),
     async close() {
       clearInterval(clock)
       channel.destroy()

@@ -16,7 +16,15 @@ export interface Store {
   onChange(listener: (change: Change) => void): () => void
   /** @throws BffError `store_unreachable` unless the store answers now */
   ready(): Promise<void>
+  /** What endangers sessions although the store answers. @throws BffError `store_unreachable` when it does not */
+  warnings(): Promise<readonly StoreWarning[]>
   close(): Promise<void>
+}
+
+/** One sentence for the operator: what is the matter, what it means, what to do. */
+export interface StoreWarning {
+  code: 'evicting' | 'replica' | 'not_persistent' | 'unknown'
+  text: string
 }
 
 /** Seconds to live, in connect-redis' words. */

@@ -44,6 +44,15 @@ describe('the command', () => {
     assert.deepEqual([code, output.trim()], [0, 'The configuration is fine.'])
   })
 
+  test('keys generate prints a new secret that the configuration accepts', async () => {
+    const [one, other] = [await run(['keys', 'generate']), await run(['keys', 'generate'])]
+    assert.equal(one.code, 0)
+    assert.match(one.output, /^[\w-]{64}$/)
+    assert.notEqual(one.output, other.output)
+    assert.equal((await run(['check'], { ...good, BFF_SESSION_SECRET: one.output })).code, 0)
+    assert.equal((await run(['keys'])).code, 2)
+  })
+
   test('wrong configuration: every problem at once, exit code 1, nothing started', async () => {
     const env = {
       ...good,

@@ -22,7 +22,8 @@ const leaves = [
  * a room; arrows that are not drawn here do not exist.
  */
 const arrows: Readonly<Record<string, readonly string[]>> = {
-  'main.ts': ['bff.ts', 'index.ts', 'env.ts', 'workers.ts'],
+  'main.ts': ['bff.ts', 'index.ts', 'env.ts', 'check.ts', 'workers.ts'],
+  'check.ts': ['storage/'],
   'workers.ts': [],
   'index.ts': ['bff.ts'],
   'bff.ts': [
