@@ -10,6 +10,7 @@ export function user({ cookie, sessions, logout }: EndpointParts): Endpoint {
     const facts = cookie.facts(request)
     const known = ref === null || facts === null ? null : await sessions.describe(ref, facts, slide)
     if (ref === null || known === null) throw new BffError('no_session')
+    cookie.renew(request, response)
     const body: UserBody = { ...known, logoutUrl: logout.urlFor(ref) }
     sendJson(response, body)
   }

@@ -7,6 +7,9 @@ import type { CookieJar } from './cookie-jar.ts'
 /** Logins one browser may have begun at a time; beyond, the oldest is dropped. */
 const mostAtOnce = 5
 
+/** Of what is sealed. A login in a format that this node does not know has to be begun again. */
+const format = 1
+
 /** What a login remembers while its user is at the provider. */
 export interface PendingLogin {
   returnUrl: string
@@ -36,7 +39,7 @@ export function createPendingLogins(records: LoginRecords, seal: Seal, jar: Cook
       const id = idOf(state)
       // The time comes first, so that the oldest can be told.
       const cookie = `${Math.floor(Date.now() / 1000).toString(36)}.${randomBytes(24).toString('base64url')}`
-      await records.put(id, binderOf(cookie), seal.close(`login ${id}`, JSON.stringify(login)), lifeMs)
+      await records.put(id, binderOf(cookie), seal.close(`login ${id}`, JSON.stringify({ format, ...login })), lifeMs)
       const earlier = namesByAge(cookies, jar.loginPrefix)
       const dropped = earlier.slice(0, Math.max(earlier.length - (mostAtOnce - 1), 0))
       return [...dropped.map(jar.deletedShort), jar.short(cookieOf(id), cookie, Math.ceil(lifeMs / 1000))]
@@ -49,7 +52,8 @@ export function createPendingLogins(records: LoginRecords, seal: Seal, jar: Cook
       if (!(await records.has(id, binderOf(cookie)))) return null
       const payload = await records.take(id, binderOf(cookie))
       const plain = payload === null ? null : seal.open(`login ${id}`, payload)
-      return plain === null ? null : JSON.parse(plain) // authenticated, hence written by `begin`
+      const login = plain === null ? null : JSON.parse(plain) // authenticated, hence written by a `begin`
+      return login?.format === format ? login : null
     },
     forget: (state) => jar.deletedShort(cookieOf(idOf(state))),
   }

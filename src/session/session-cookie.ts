@@ -1,4 +1,3 @@
-import { createHmac } from 'node:crypto'
 import type { IncomingMessage, ServerResponse } from 'node:http'
 import { promisify } from 'node:util'
 import { RedisStore } from 'connect-redis'
@@ -12,12 +11,18 @@ import { deriveKey } from '../secrets.ts'
 import type { SessionRecords } from '../storage/store.ts'
 import type { Say } from '../telemetry/events.ts'
 import type { CookieJar } from './cookie-jar.ts'
-import { refOf, sameText } from './reference.ts'
+import { refOf } from './reference.ts'
+import { sessionRecord } from './session-record.ts'
 import type { SessionFacts } from './sessions.ts'
+import { signedCookie, verifiedId } from './signed-cookie.ts'
 
 declare module 'express-session' {
   interface SessionData {
     facts: SessionFacts
+  }
+  interface Cookie {
+    /** A Set-Cookie line with the attributes of the record. */
+    serialize(name: string, value: string): string
   }
 }
 
@@ -43,6 +48,8 @@ export interface SessionCookie {
    * @throws whatever `make` throws, BffError `store_unreachable`
    */
   begin(request: WithSession, make: (ref: string) => Promise<SessionFacts>): Promise<void>
+  /** Sends the cookie again, signed by the first secret, if an older one signed it: the same session, the same attributes. */
+  renew(request: WithSession, response: ServerResponse): void
   /** Takes the cookie away. */
   remove(request: WithSession, response: ServerResponse): void
 }
@@ -60,6 +67,8 @@ export function createSessionCookie(
   say: Say,
 ): SessionCookie {
   const keys = options.sessionSecret.map((secret) => deriveKey(secret, 'session cookie').toString('base64url'))
+  const [newest] = keys
+  if (newest === undefined) throw new TypeError('a session cookie needs a secret')
 
   function hostile(): BffError {
     say('hostile_cookie')
@@ -116,6 +125,12 @@ export function createSessionCookie(
       // It is written; express-session would write it again when the response ends.
       Object.defineProperty(fresh, 'save', { value: (done: () => void) => done() })
     },
+    renew(request, response) {
+      const [value = ''] = readCookies(request.headers.cookie).get(jar.sessionName) ?? []
+      if (verifiedId(value, [newest]) !== null) return
+      const signed = signedCookie(request.sessionID, newest)
+      response.appendHeader('set-cookie', request.session.cookie.serialize(jar.sessionName, signed))
+    },
     remove(request, response) {
       // The record is gone already; express-session must neither look for it nor set the cookie again.
       request.session.destroy(() => undefined)
@@ -128,7 +143,7 @@ export function createSessionCookie(
 class RefStore extends RedisStore {
   constructor(records: SessionRecords, ttlSeconds: number) {
     const client = records as unknown as ConstructorParameters<typeof RedisStore>[0]['client'] // it calls these four only
-    super({ client, prefix: '', ttl: () => ttlSeconds, disableTouch: true, serializer })
+    super({ client, prefix: '', ttl: () => ttlSeconds, disableTouch: true, serializer: sessionRecord })
   }
   override get(id: string, done?: (error: unknown, data?: session.SessionData | null) => void) {
     return super.get(refOf(id), done)
@@ -138,45 +153,6 @@ class RefStore extends RedisStore {
   }
   override destroy(id: string, done?: (error?: unknown) => void) {
     return super.destroy(refOf(id), done)
-  }
-}
-
-/** What a session record says of its user, `null` when it cannot be read. */
-export function factsIn(record: string): SessionFacts | null {
-  return serializer.parse(record)?.facts ?? null
-}
-
-/** A record that is not as we write it, of another version or none at all, is no session. */
-const serializer = {
-  stringify: JSON.stringify,
-  parse(text: string): session.SessionData {
-    try {
-      const { cookie, facts } = JSON.parse(text)
-      const known = typeof cookie?.path === 'string' && typeof facts?.claims?.sub === 'string'
-      if (known && typeof facts.endsAt === 'number') return { cookie, facts }
-    } catch {
-      // Not even JSON.
-    }
-    return null as unknown as session.SessionData // connect-redis hands it on, where null means that there is none
-  },
-}
-
-/** The format of express-session: `s:<id>.<HMAC-SHA-256 of id, base64 without padding>`, percent-encoded. */
-function verifiedId(cookie: string, keys: readonly string[]): string | null {
-  const value = decode(cookie)
-  const dot = value.lastIndexOf('.')
-  if (!value.startsWith('s:') || dot < 0) return null
-  const id = value.slice(2, dot)
-  const signature = value.slice(dot + 1)
-  const signed = (key: string) => createHmac('sha256', key).update(id).digest('base64').replace(/=+$/, '')
-  return keys.some((key) => sameText(signed(key), signature)) ? id : null
-}
-
-function decode(text: string): string {
-  try {
-    return decodeURIComponent(text)
-  } catch {
-    return ''
   }
 }
 

@@ -7,7 +7,7 @@ import { ownerOf } from '../tokens/token-set.ts'
 import type { Tokens } from '../tokens/tokens.ts'
 import type { SessionsBody } from '../wire.ts'
 import { publicName } from './reference.ts'
-import { factsIn } from './session-cookie.ts'
+import { factsIn } from './session-record.ts'
 import type { SessionFacts } from './sessions.ts'
 
 /** What users may see of, and do to, all their sessions. Every function asks on behalf of one of them, named by `ref`. */

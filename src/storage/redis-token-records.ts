@@ -1,7 +1,7 @@
 import type { Say } from '../telemetry/events.ts'
 import type { Timing } from '../timing.ts'
 import type { Keys } from './keys.ts'
-import type { Connection, ScriptReply } from './redis-connection.ts'
+import { type Connection, nullIfWrongType, type ScriptReply } from './redis-connection.ts'
 import type { ScriptName } from './scripts.ts'
 import type { Acquired, Change, Ended, EndReason, Gone, Marked, Replaced, TokenRecord, TokenRecords } from './store.ts'
 
@@ -43,7 +43,8 @@ export function createRedisTokenRecords(
 
   return {
     // As it goes over the wire: the client's own `hmGet` adds three promises to each request.
-    read: (ref) => command(client.sendCommand<Values>(['HMGET', keys.tokens(ref), ...fields])).then(readRecord),
+    read: (ref) =>
+      command(client.sendCommand<Values>(['HMGET', keys.tokens(ref), ...fields])).then(readRecord, nullIfWrongType),
     async begin(ref, { epoch, set, idleMs, absoluteMs, grantEndsAt = 0 }) {
       const [is] = await run('begin', ref, [epoch, set, idleMs, absoluteMs, grantEndsAt])
       return is === 'begun' ? 'begun' : 'exists'
@@ -108,10 +109,11 @@ function recordIn(reply: Exclude<ScriptReply, string | null>): TokenRecord {
 
 function readRecord(values: Values): TokenRecord | null {
   const [set, epoch, version, attempt, unanswered, beat, declined, notBefore, extendedAt] = values
-  if (typeof set !== 'string') return null
+  // What lacks one of these was not written by us; a refresh could never get hold of it.
+  if (typeof set !== 'string' || typeof epoch !== 'string' || !(Number(version) > 0)) return null
   return {
     set,
-    epoch: String(epoch),
+    epoch,
     version: Number(version),
     attempt: text(attempt),
     unanswered: Number(unanswered ?? 0),

@@ -2,10 +2,10 @@ import type { Options } from '../options.ts'
 import type { EndReason, Store } from '../storage/store.ts'
 import type { Say } from '../telemetry/events.ts'
 import type { Directory, LoggedOut } from './directory.ts'
+import type { createOpenedSets } from './opened-sets.ts'
 import { untilDefinite } from './repeat.ts'
 import { isRevokedAfter, type Revoker } from './revoker.ts'
-import type { Seal } from './seal.ts'
-import { TokenSet } from './token-set.ts'
+import type { TokenSet } from './token-set.ts'
 
 /** How sessions end: their records first; what they could still spend is revoked in the background, where it should be. */
 export interface Endings {
@@ -30,19 +30,19 @@ const atOnce = 50
 export function createEndings(parts: {
   options: Options
   store: Store
-  seal: Seal
+  open: ReturnType<typeof createOpenedSets>
   directory: Directory
   revoker: Revoker
   say: Say
 }): Endings {
-  const { store, seal, directory, revoker, say } = parts
+  const { store, open, directory, revoker, say } = parts
   const { storeBudget, retry } = parts.options.timing
 
   const end: Endings['end'] = async (ref, reason) => {
     const ended = await untilDefinite(() => store.tokens.end(ref, reason, null), storeBudget, retry)
     if (ended.is === 'none' || ended.is === 'notMine' || ended.set === null) return null
     if (ended.is === 'ended') say('session_ended', { ref, reason })
-    const tokens = TokenSet.open(seal, ref, ended.set)
+    const tokens = open(ref, ended.set)
     if (tokens === null) return null
     const revoked = isRevokedAfter(ended.reason, tokens) ? revoker.revoke(ref, tokens) : Promise.resolve()
     // Nobody waits for it: the entry names a session that is over, and is dropped in time.

@@ -27,7 +27,9 @@ export async function fly(parts: FlightParts, flight: Flight, seen: TokenRecord,
   function use(record: TokenRecord): Landed | null {
     const tokens = TokenSet.open(seal, ref, record.set)
     ;({ epoch, version } = record)
-    if (tokens !== null && tokens.left(store.now()) > 0) return { is: 'tokens', tokens, epoch, version }
+    // Of another release, or by a secret that is not here yet: whoever can read it refreshes it.
+    if (tokens === null) return later(timing.decline)
+    if (tokens.left(store.now()) > 0) return { is: 'tokens', tokens, epoch, version }
     inDoubt = record.attempt === '-'
     return null
   }

@@ -11,6 +11,8 @@ export interface Seal {
   close(name: string, plain: string): string
   /** `null` for whatever was not sealed under this name by one of our secrets. */
   open(name: string, sealed: string): string | null
+  /** Whether one of our secrets is the one that a sealed value names. */
+  hasKeyOf(sealed: string): boolean
 }
 
 /** @param secrets session secrets: the first seals, all open */
@@ -22,6 +24,7 @@ export function createSeal(secrets: readonly string[]): Seal {
   }))
   const [first] = keys
   if (first === undefined) throw new TypeError('a seal needs a secret')
+  const keyOf = (sealed: string) => keys.find(({ id }) => sealed.startsWith(`${id}.`))
 
   return {
     close(name, plain) {
@@ -31,8 +34,8 @@ export function createSeal(secrets: readonly string[]): Seal {
       return `${first.id}.${sealed.toString('base64url')}`
     },
     open(name, sealed) {
-      const [id, text = ''] = sealed.split('.')
-      const found = keys.find((key) => key.id === id)
+      const [, text = ''] = sealed.split('.')
+      const found = keyOf(sealed)
       const bytes = Buffer.from(text, 'base64url')
       if (found === undefined || bytes.length < nonceBytes + tagBytes) return null
       const decrypt = createDecipheriv(cipher, found.key, bytes.subarray(0, nonceBytes), { authTagLength: tagBytes })
@@ -43,5 +46,6 @@ export function createSeal(secrets: readonly string[]): Seal {
         return null // the tag does not match
       }
     },
+    hasKeyOf: (sealed) => keyOf(sealed) !== undefined,
   }
 }

@@ -5,6 +5,13 @@ import type { Seal } from './seal.ts'
 /** When a provider issues an access token that cannot be sent, it is asked again after so long, in milliseconds. */
 const unusableLifeMs = 10_000
 
+/**
+ * Of the token record as a whole: what a node cannot read is no session to it, and is left alone. A release may add a
+ * field that older nodes can do without, since they drop it when they write; anything else takes the next number, which
+ * one release learns to read before another one writes it.
+ */
+const format = 1
+
 interface Fields {
   /** Empty when the provider gave none that can be put into a header. */
   readonly accessToken: string
@@ -117,13 +124,14 @@ export class TokenSet {
 
   /** @param ref the session it belongs to: a set moved to another session's record does not open there */
   seal(seal: Seal, ref: string): string {
-    return seal.close(`tokens ${ref}`, JSON.stringify(this.#fields))
+    return seal.close(`tokens ${ref}`, JSON.stringify({ format, ...this.#fields }))
   }
 
-  /** `null` when none of our secrets opens it. */
+  /** `null` when none of our secrets opens it, or its format is another. */
   static open(seal: Seal, ref: string, sealed: string): TokenSet | null {
     const plain = seal.open(`tokens ${ref}`, sealed)
-    return plain === null ? null : new TokenSet(JSON.parse(plain)) // authenticated, hence written by `seal` above
+    const fields = plain === null ? null : JSON.parse(plain) // authenticated, hence written by a `seal` like the one above
+    return fields?.format === format ? new TokenSet(fields) : null
   }
 
   toJSON(): string {

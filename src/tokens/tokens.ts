@@ -3,13 +3,13 @@ import { BffError } from '../errors.ts'
 import type { Options } from '../options.ts'
 import type { Login } from '../relying-party/authorization-code.ts'
 import type { Provider } from '../relying-party/provider.ts'
-import { createRecent } from '../remember.ts'
 import type { Fence, GoneReason, Remaining, Store, TokenRecord } from '../storage/store.ts'
 import type { Say } from '../telemetry/events.ts'
 import { createDirectory } from './directory.ts'
 import { createEndings, type Endings } from './endings.ts'
 import type { Held, Landed } from './flight-parts.ts'
 import { createFlights } from './flights.ts'
+import { createOpenedSets } from './opened-sets.ts'
 import { createProviderHealth } from './provider-health.ts'
 import { untilDefinite } from './repeat.ts'
 import { createRevoker } from './revoker.ts'
@@ -43,14 +43,14 @@ export interface Tokens extends Endings {
    * @throws as `spendable`
    */
   insteadOf(ref: string, refused: Spendable): Promise<Spendable | null>
-  /** What is left of a session, or why there is none; with `slide` its idle limit is pushed out first. */
+  /**
+   * What is left of a session, or why there is none; with `slide` its idle limit is pushed out first.
+   * @throws BffError `no_session` when it is there and cannot be read here, `store_unreachable`
+   */
   remaining(ref: string, slide: boolean): Promise<Remaining>
   /** Resolves when no refresh and no revocation is under way. */
   drain(): Promise<void>
 }
-
-/** Opened sets that are kept in memory; the record itself is read anew by every request. */
-const rememberedSets = 10_000
 
 /** The idle limit is pushed out by requests when this part of it has gone by, so that few of them write. */
 const slideAfterShare = 0.05
@@ -60,21 +60,12 @@ export function createTokens(options: Options, store: Store, seal: Seal, provide
   const repeat = <T>(operation: () => Promise<T>) => untilDefinite(operation, timing.storeBudget, timing.retry)
   const idleMs = options.idleTimeoutSeconds * 1000
   const sliding = new Set<string>()
-  // Under `ref`, and compared: to look a sealed set up itself would hash thousands of bytes for each request.
-  // Kept when a session is asked for the second time: with more of them than are kept, nothing would be but garbage.
-  const opened = createRecent<{ sealed: string; tokens: TokenSet } | null>(rememberedSets)
-  function open(ref: string, sealed: string): TokenSet | null {
-    const known = opened.get(ref)
-    if (known?.sealed === sealed) return known.tokens
-    const tokens = TokenSet.open(seal, ref, sealed)
-    if (tokens !== null) opened.set(ref, known === undefined ? null : { sealed, tokens })
-    return tokens
-  }
+  const open = createOpenedSets(seal, say)
   const revoker = createRevoker(provider, store, timing, say)
   const health = createProviderHealth(timing.probe)
   const flights = createFlights({ store, seal, provider, health, revoker, options, say })
   const directory = createDirectory(options, store, seal)
-  const endings = createEndings({ options, store, seal, directory, revoker, say })
+  const endings = createEndings({ options, store, open, directory, revoker, say })
 
   /** Pushes the idle limit out in the background: no request waits for it, and many at once write once. */
   function slide(ref: string) {
@@ -91,10 +82,8 @@ export function createTokens(options: Options, store: Store, seal: Seal, provide
     const record = await store.tokens.read(ref)
     if (record === null) throw new BffError('no_session')
     const tokens = open(ref, record.set)
-    if (tokens !== null) return { record, tokens }
-    // Not ended: while a new secret is being rolled out, other nodes can still read it.
-    say('session_unreadable', { ref, reason: 'key_removed' })
-    throw new BffError('no_session')
+    if (tokens === null) throw new BffError('no_session')
+    return { record, tokens }
   }
 
   return {
@@ -154,7 +143,11 @@ export function createTokens(options: Options, store: Store, seal: Seal, provide
     },
 
     async remaining(ref, slide) {
-      return store.tokens.remaining(ref, slide ? idleMs : 0)
+      const record = await store.tokens.read(ref)
+      const readable = record !== null && open(ref, record.set) !== null
+      const left = await store.tokens.remaining(ref, slide && readable ? idleMs : 0)
+      if (left.is === 'remaining' && !readable) throw new BffError('no_session')
+      return left
     },
     ...endings,
     async drain() {

@@ -8,11 +8,12 @@ local function now()
   return time[1] * 1000 + math.floor(time[2] / 1000)
 end
 
-local function exists() return redis.call('EXISTS', KEYS[1]) == 1 end
+-- A key of another type is no record.
+local function exists() return redis.call('TYPE', KEYS[1]).ok == 'hash' end
 
 local function field(name) return redis.call('HGET', KEYS[1], name) end
 
-local function number(name) return tonumber(field(name) or 0) end
+local function number(name) return tonumber(field(name)) or 0 end
 
 local function gone() return { 'gone', redis.call('HGET', KEYS[3], 'reason') or 'expired' } end
 

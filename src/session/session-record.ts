@@ -1,0 +1,25 @@
+import type { SessionData } from 'express-session'
+import type { SessionFacts } from './sessions.ts'
+
+/** Further members, which a newer release may write, are ignored. */
+const format = 1
+
+/** The session record as text. A record that is not as we write it, of another format or none at all, is no session. */
+export const sessionRecord = {
+  stringify: (data: object) => JSON.stringify({ format, ...data }),
+  parse(text: string): SessionData {
+    try {
+      const { format: its, cookie, facts } = JSON.parse(text)
+      const known = its === format && typeof cookie?.path === 'string' && typeof facts?.claims?.sub === 'string'
+      if (known && typeof facts.endsAt === 'number') return { cookie, facts }
+    } catch {
+      // Not even JSON.
+    }
+    return null as unknown as SessionData // connect-redis hands it on, where null means that there is none
+  },
+}
+
+/** What a session record says of its user, `null` when it cannot be read. */
+export function factsIn(record: string): SessionFacts | null {
+  return sessionRecord.parse(record)?.facts ?? null
+}

@@ -1,0 +1,45 @@
+import { createServer } from 'node:http'
+import { closeServer, listen } from '../../demo/listen.ts'
+import { type Bff, createBff } from '../../src/index.ts'
+import { until } from '../rotation/token-node.ts'
+import { createRecordedLog, type LogLine } from '../support/recorded-log.ts'
+import type { World } from '../support/world.ts'
+
+/** Nodes behind one address that are asked in turn, and that are replaced as in a rolling deployment. */
+export interface BalancedNodes extends AsyncDisposable {
+  /** What any of them has logged. */
+  log: readonly LogLine[]
+  /** Puts nodes with these session secrets, a list for each, in the place of those that run. */
+  run(...secrets: string[][]): Promise<void>
+}
+
+/** Stands in front of a world in place of its own node, which sees nothing any more. */
+export async function startBalancedNodes({ options, relay }: World): Promise<BalancedNodes> {
+  const { log, lines } = createRecordedLog()
+  let nodes: Bff[] = []
+  let started = 0
+  let turns = 0
+  const balancer = createServer((request, response) => {
+    turns += 1
+    nodes[turns % nodes.length]?.handle(request, response)
+  })
+  const replaceBy = async (next: Bff[]) => {
+    const before = nodes
+    nodes = next
+    for (const node of before) await node.close()
+  }
+  relay.forwardTo({ host: '127.0.0.1', port: await listen(balancer, 0, '127.0.0.1') })
+  return {
+    log: lines,
+    async run(...secrets) {
+      const next = secrets.map((sessionSecret) => createBff({ ...options, sessionSecret }, { log }))
+      started += next.length
+      await until(() => lines.filter(({ msg }) => msg === 'store_ready').length === started)
+      await replaceBy(next)
+    },
+    async [Symbol.asyncDispose]() {
+      await replaceBy([])
+      await closeServer(balancer)
+    },
+  }
+}
