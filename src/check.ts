@@ -1,31 +1,13 @@
-import { setTimeout as pause } from 'node:timers/promises'
 import type { Options } from './options.ts'
-import { createRedisStore } from './storage/redis-store.ts'
+import { checkProvider } from './relying-party/provider-check.ts'
+import { checkRedis } from './storage/redis-check.ts'
 
-/** Between two tries to reach the store, in milliseconds. */
-const retryMs = 50
-
-/**
- * What `coatcheck check` finds outside the configuration, a sentence each. None of it keeps a server from starting, so
- * none of it is a problem.
- */
-export async function findWarnings({ store, redisUrl, redisPrefix, timing }: Options): Promise<string[]> {
-  if (store !== 'redis' || redisUrl === undefined) return []
-  const redis = createRedisStore({ url: redisUrl, prefix: redisPrefix, waitReplicas: 0 }, timing, () => undefined)
-  const until = performance.now() + timing.connect
-  const isReady = () =>
-    redis.ready().then(
-      () => true,
-      () => false,
-    )
-  let ready = await isReady()
-  while (!ready && performance.now() < until) {
-    await pause(retryMs)
-    ready = await isReady()
+/** What `coatcheck check` finds outside the configuration: its lines, and whether any of it keeps users from logging in. */
+export async function check(options: Options): Promise<{ lines: string[]; passed: boolean }> {
+  const [ofProvider, ofRedis] = await Promise.all([checkProvider(options), checkRedis(options)])
+  const findings = [...ofProvider, ...ofRedis.map((says) => ({ is: 'warning', says: `Redis: ${says}` }))]
+  return {
+    lines: findings.map(({ is, says }) => `${is.padEnd('problem'.length)}  ${says}`),
+    passed: findings.every(({ is }) => is !== 'problem'),
   }
-  const found = await redis.warnings().catch(() => [])
-  await redis.close()
-  return [...(ready ? [] : [notReady]), ...found.map(({ text }) => text)]
 }
-
-const notReady = 'Redis takes no writes from here: until it does, logins and API calls are answered with 503.'

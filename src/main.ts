@@ -1,7 +1,7 @@
 #!/usr/bin/env node
 import { parseArgs } from 'node:util'
 import { createBff } from './bff.ts'
-import { findWarnings } from './check.ts'
+import { check } from './check.ts'
 import { inProduction, readConfiguration, variablesHelp } from './env.ts'
 import { ConfigurationError } from './errors.ts'
 import { type BffOptions, parseOptions } from './options.ts'
@@ -15,7 +15,7 @@ const help = `coatcheck: leave your tokens at the door, keep the ticket
 
 Usage
   coatcheck serve [--config file]   log users in, keep their tokens, forward their API calls
-  coatcheck check [--config file]   check the configuration and say every problem at once, then look at Redis
+  coatcheck check [--config file]   check the configuration, then the provider and Redis
   coatcheck keys generate           print a new session secret
   coatcheck --help
 
@@ -44,10 +44,9 @@ async function main(): Promise<number | undefined> {
   }
   const options = readConfiguration(values.config)
   if (command === 'check') {
-    process.stdout.write('The configuration is fine.\n')
-    for (const warning of await findWarnings(parseOptions(options, { production: inProduction() })))
-      process.stdout.write(`Warning: ${warning}\n`)
-    return 0
+    const { lines, passed } = await check(parseOptions(options, { production: inProduction() }))
+    process.stdout.write(`The configuration is fine.\n${lines.join('\n')}\n`)
+    return passed ? 0 : 1
   }
   if ((options.workers ?? 1) > 1 && !isWorker) return runWorkers(options.workers ?? 1, tellOfCrashes())
   await serve(options)

@@ -1,20 +1,14 @@
 import { z } from 'zod'
-import { readClientKeys } from './client-keys.ts'
 import { contradictions } from './contradictions.ts'
 import { ConfigurationError } from './errors.ts'
+import { loopbackNames, providerShape } from './provider-options.ts'
 import { parseUrl, routeSchema } from './route-options.ts'
 import { spaSourcesSchema } from './spa-sources.ts'
 import { timingSchema } from './timing.ts'
 
-const loopbackNames = new Set(['localhost', '127.0.0.1', '[::1]'])
-
 const secondsLimit = 10 * 365 * 24 * 3600
 const seconds = () => z.int().positive().max(secondsLimit)
 const port = () => z.int().min(0).max(65_535)
-
-/** Parameters of an authorization request that are ours to set. */
-const ownAuthorizationParams =
-  /^(state|nonce|redirect_uri|response_type|response_mode|client_id|scope|code_challenge.*|request|request_uri)$/
 
 const origin = z.string().superRefine((value, context) => {
   const url = parseUrl(value)
@@ -27,61 +21,18 @@ const origin = z.string().superRefine((value, context) => {
   }
 })
 
-const issuer = z.string().superRefine((value, context) => {
-  const url = parseUrl(value)
-  if (url === null || url.search !== '' || url.hash !== '' || url.username !== '') {
-    context.addIssue('must be the issuer URL exactly as the provider publishes it')
-  } else if (url.protocol !== 'https:' && !(url.protocol === 'http:' && isLoopbackAddress(url.hostname))) {
-    context.addIssue('must be https; http is accepted on a loopback address only')
-  }
-})
-
 const sessionSecret = z
   .union([z.string().transform((list) => list.split(',')), z.array(z.string())])
   .refine((list) => list.length > 0 && list.every((secret) => Buffer.byteLength(secret) >= 32), {
     error: 'every secret needs at least 32 bytes; make one with: coatcheck keys generate',
   })
 
-const clientKeys = z.string().transform((text, context) => {
-  const read = readClientKeys(text)
-  if (typeof read !== 'string') return read
-  context.addIssue(read)
-  return z.NEVER
-})
-
 const shape = {
   publicUrl: origin.describe('origin the browser sees; decides cookie security and redirect_uri'),
   port: port().default(3000).describe('port to listen on'),
   host: z.string().min(1).default('127.0.0.1').describe('address to listen on'),
   adminPort: port().optional().describe('port of its own for `/livez` and `/readyz`'),
-  issuer: issuer.describe('the OpenID Provider'),
-  clientId: z.string().min(1).describe('our registration at the provider'),
-  clientSecret: z.string().min(1).optional().describe('secret of that registration; required unless there are keys'),
-  clientKeys: clientKeys
-    .default([])
-    .describe(
-      'private keys for `private_key_jwt`: PEM, JWK or JWK Set; the first signs, all are shown by their public half',
-    ),
-  clientAuth: z
-    .enum(['client_secret_basic', 'client_secret_post', 'client_secret_jwt', 'private_key_jwt'])
-    .optional()
-    .describe('how we authenticate at the provider; by key if there is one, else as it offers, basic first'),
-  scope: z
-    .string()
-    .regex(/(^| )openid( |$)/, 'must contain openid')
-    .default('openid profile email offline_access')
-    .describe('requested scope'),
-  authorizationParams: z
-    .record(
-      z.string().refine((name) => !ownAuthorizationParams.test(name), 'is set by the server itself'),
-      z.string(),
-    )
-    .default({})
-    .describe('extra authorization request parameters, JSON'),
-  pushedAuthorization: z
-    .enum(['offered', 'required'])
-    .default('offered')
-    .describe('authorization requests are pushed (RFC 9126) where that is offered; `required`: or no login at all'),
+  ...providerShape,
   claims: z
     .union([z.string().transform((list) => list.split(',').map((name) => name.trim())), z.array(z.string())])
     .refine((names) => names.every((name) => name !== '' && name !== '__proto__'), 'has a name that cannot be a claim')
@@ -196,8 +147,4 @@ function sentences(issue: z.core.$ZodIssue): string[] {
   // The reason why a key of a record is refused stands one level below.
   const message = issue.code === 'invalid_key' ? issue.issues[0]?.message : issue.message
   return [`${at || 'options'}: ${message}`]
-}
-
-function isLoopbackAddress(hostname: string): boolean {
-  return loopbackNames.has(hostname) || /^127\.\d+\.\d+\.\d+$/.test(hostname)
 }

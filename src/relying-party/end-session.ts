@@ -1,21 +1,53 @@
-import { buildEndSessionUrl } from 'openid-client'
+import { decodeJwt } from 'jose'
+import { buildEndSessionUrl, type Configuration } from 'openid-client'
 import type { Provider } from './provider.ts'
 
-/** How the provider is told whose session to end (OpenID Connect RP-Initiated Logout 1.0, section 2). */
-export type LogoutHint = { id_token_hint: string } | { logout_hint: string }
+/** Whose session at the provider is to end. */
+export interface LoggedInUser {
+  subject: string
+  idToken: string | null
+}
 
 /**
- * Where to send the browser to log out at the provider.
- * @returns `null` when the provider has no end_session_endpoint, or cannot be asked whether it has
+ * Where to send the browser to log out at the provider (OpenID Connect RP-Initiated Logout 1.0, section 2).
+ * @param hint `id_token` puts the ID token into the address; without it the user is named by `logout_hint`
+ * @returns `null` when the provider has no such address, or cannot be asked whether it has
  */
 export async function endSessionUrl(
   provider: Provider,
-  hint: LogoutHint,
-  postLogoutRedirectUri: string,
+  user: LoggedInUser,
+  hint: 'id_token' | 'subject',
+  returnTo: string,
   state: string,
 ): Promise<string | null> {
   const configuration = await provider.configuration().catch(() => null)
-  if (configuration?.serverMetadata().end_session_endpoint === undefined) return null
-  const parameters = { ...hint, post_logout_redirect_uri: postLogoutRedirectUri, state }
-  return buildEndSessionUrl(configuration, parameters).href
+  if (configuration === null) return null
+  if (configuration.serverMetadata().end_session_endpoint === undefined) {
+    return ownLogoutUrl(provider, configuration, returnTo)
+  }
+  const named =
+    hint === 'id_token' && user.idToken !== null ? { id_token_hint: user.idToken } : { logout_hint: nameOf(user) }
+  return buildEndSessionUrl(configuration, { ...named, post_logout_redirect_uri: returnTo, state }).href
+}
+
+/** A way of the provider's own, which takes no `state`. */
+function ownLogoutUrl({ profile }: Provider, configuration: Configuration, returnTo: string): string | null {
+  if (profile.logout === null) return null
+  const { path, returnParameter } = profile.logout
+  const { issuer } = configuration.serverMetadata()
+  const url = new URL(path, issuer.endsWith('/') ? issuer : `${issuer}/`)
+  url.search = String(
+    new URLSearchParams({ client_id: configuration.clientMetadata().client_id, [returnParameter]: returnTo }),
+  )
+  return url.href
+}
+
+/** What `logout_hint` means is the provider's to say; where it has a session id, that is what it knows best. */
+function nameOf({ subject, idToken }: LoggedInUser): string {
+  try {
+    const { sid } = decodeJwt(idToken ?? '')
+    return typeof sid === 'string' ? sid : subject
+  } catch {
+    return subject
+  }
 }

@@ -12,7 +12,7 @@ import { type KeptOptions, keepDocument } from './kept-document.ts'
 import { ProviderFault } from './provider-fault.ts'
 
 /** Signatures by a key pair of the provider's (RFC 7518, section 3.1; RFC 8037; RFC 9864). */
-const asymmetric = new Set(
+export const asymmetric: ReadonlySet<string> = new Set(
   ['RS', 'PS', 'ES'].flatMap((family) => ['256', '384', '512'].map((bits) => family + bits)).concat('EdDSA', 'Ed25519'),
 )
 

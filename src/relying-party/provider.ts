@@ -7,6 +7,7 @@ import { createJwtVerifier, type VerifyJwt } from './issuer-keys.ts'
 import { keepDocument } from './kept-document.ts'
 import { ProviderFault, problemOf } from './provider-fault.ts'
 import { type AskOptions, createProviderHttp } from './provider-http.ts'
+import { type ProviderProfile, providerProfiles } from './provider-profiles.ts'
 
 /** The OpenID Provider as we know it: found by discovery when first needed, and kept. */
 export interface Provider {
@@ -16,6 +17,8 @@ export interface Provider {
    */
   configuration(ask?: Partial<AskOptions>): Promise<Configuration>
   readonly verifyJwt: VerifyJwt
+  /** What we know of it besides. */
+  readonly profile: ProviderProfile
   close(): Promise<void>
 }
 
@@ -65,6 +68,7 @@ export function createProvider(options: Options, say: Say): Provider {
       return configuration
     },
     verifyJwt: createJwtVerifier(keys, ages),
+    profile: providerProfiles[options.provider],
     close: http.close,
   }
 }

@@ -47,14 +47,8 @@ export function createLogout(options: Options, jar: CookieJar, seal: Seal, provi
     async end(ref, returnUrl, hint) {
       const ended = await tokens.end(ref, 'logout')
       if (ended === null) return { redirectTo: returnUrl, setCookies: [] }
-      const { idToken, subject } = ended
       const state = randomBytes(16).toString('base64url')
-      const url = await endSessionUrl(
-        provider,
-        hint === 'id_token' && idToken !== null ? { id_token_hint: idToken } : { logout_hint: subject },
-        `${publicUrl}${basePath}${paths.logoutCallback}`,
-        state,
-      )
+      const url = await endSessionUrl(provider, ended, hint, `${publicUrl}${basePath}${paths.logoutCallback}`, state)
       if (url === null) return { redirectTo: returnUrl, setCookies: [] }
       const cookie = seal.close('logout', JSON.stringify([state, returnUrl]))
       return { redirectTo: url, setCookies: [jar.short(jar.logoutName, cookie, logoutSeconds)] }

@@ -93,7 +93,7 @@ export function createTokens(options: Options, store: Store, seal: Seal, provide
       const scope = issued.scope ?? options.scope
       const whose = { issuer: claims.iss, subject: claims.sub, scope, afterRejection: false }
       const tokens = TokenSet.issued(issued, at, options.defaultTokenSeconds * 1000, whose)
-      if (tokens.refreshToken === null) say('no_refresh_token', { ref, scope: options.scope })
+      if (tokens.refreshToken === null) say('no_refresh_token', { ref, remedy: provider.profile.offlineAccess })
       const longest = Math.min(options.absoluteTimeoutSeconds * 1000, sessionLifeOf(claims))
       // Without a refresh token nothing can be done once the access token is over.
       const absoluteMs = tokens.refreshToken === null ? Math.min(longest, Math.ceil(tokens.left(at))) : longest

@@ -5,6 +5,7 @@ import { type ModuleImport, readModule } from './module-syntax.ts'
 /** Files that every room may import. */
 const leaves = [
   'options.ts',
+  'provider-options.ts',
   'route-options.ts',
   'timing.ts',
   'errors.ts',
@@ -22,8 +23,8 @@ const leaves = [
  * a room; arrows that are not drawn here do not exist.
  */
 const arrows: Readonly<Record<string, readonly string[]>> = {
-  'main.ts': ['bff.ts', 'index.ts', 'env.ts', 'check.ts', 'workers.ts'],
-  'check.ts': ['storage/'],
+  'main.ts': ['bff.ts', 'check.ts', 'index.ts', 'env.ts', 'workers.ts'],
+  'check.ts': ['relying-party/', 'storage/'],
   'workers.ts': [],
   'index.ts': ['bff.ts'],
   'bff.ts': [
@@ -59,10 +60,11 @@ const fewerLeaves: Readonly<Record<string, readonly string[]>> = {
   'route-options.ts': ['errors.ts'],
   'spa-sources.ts': [],
   'contradictions.ts': [],
+  'provider-options.ts': ['client-keys.ts', 'route-options.ts'],
   'options.ts': [
-    'client-keys.ts',
     'contradictions.ts',
     'errors.ts',
+    'provider-options.ts',
     'route-options.ts',
     'spa-sources.ts',
     'timing.ts',
@@ -84,7 +86,7 @@ const doors: Readonly<Record<string, readonly string[]>> = {
   redis: ['storage/'],
   pino: ['telemetry/'],
   express: ['bff.ts', 'endpoints/', 'spa/', 'proxy/trust-proxy.ts'],
-  zod: ['options.ts', 'route-options.ts', 'spa-sources.ts', 'timing.ts'],
+  zod: ['options.ts', 'provider-options.ts', 'route-options.ts', 'spa-sources.ts', 'timing.ts'],
   yaml: ['env.ts'],
 }
 
