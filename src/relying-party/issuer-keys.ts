@@ -20,7 +20,7 @@ export const asymmetric: ReadonlySet<string> = new Set(
 const bySecret = new Set(['HS256', 'HS384', 'HS512'])
 
 /** How far the provider's clock may be off, in seconds. */
-const clockToleranceSeconds = 30
+export const clockToleranceSeconds = 30
 
 /** What became of a JWT. `refused` has a reason for the log, which is no text of the JWT's. */
 export type JwtVerdict =
