@@ -25,4 +25,4 @@ export async function checkRedis({ store, redisUrl, redisPrefix, timing }: Optio
   return [...(ready ? [] : [notReady]), ...found.map(({ text }) => text)]
 }
 
-const notReady = 'Redis takes no writes from here: until it does, logins and API calls are answered with 503.'
+const notReady = 'it takes no writes from here: until it does, logins and API calls are answered with 503.'

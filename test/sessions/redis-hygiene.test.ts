@@ -2,10 +2,10 @@ import assert from 'node:assert/strict'
 import { join } from 'node:path'
 import { describe, test } from 'node:test'
 import { createClient } from 'redis'
-import { findWarnings } from '../../src/check.ts'
 import { variableOf } from '../../src/env.ts'
 import { createBff } from '../../src/index.ts'
 import { parseOptions } from '../../src/options.ts'
+import { checkRedis } from '../../src/storage/redis-check.ts'
 import { startChild } from '../support/child-process.ts'
 import { freePort } from '../support/free-port.ts'
 import { createRecordedLog } from '../support/recorded-log.ts'
@@ -36,21 +36,25 @@ async function inspect(redisUrl: string) {
   const { ready, warnings } = await response.json()
   const codes = warnings.map(({ code }: { code: string }) => code)
   const texts: string[] = warnings.map(({ text }: { text: string }) => text)
-  const checked = await findWarnings(
+  const checked = await checkRedis(
     parseOptions({ ...options, redisUrl, timing: { connect: 500 } }, { production: false }),
   )
   return { status: response.status, ready, codes, texts, checked }
 }
 
-/** Runs `coatcheck check`. */
-async function check(redisUrl: string) {
+/** What `coatcheck check` says of Redis. */
+async function check(redisUrl: string): Promise<string[]> {
   const given = Object.entries({ ...options, redisUrl, timing: { connect: 200 } })
   const env = given.map(([name, value]) => [
     variableOf(name),
     typeof value === 'string' ? value : JSON.stringify(value),
   ])
   await using child = await startChild(process.execPath, [main, 'check'], { env: Object.fromEntries(env) })
-  return { code: await child.ended, lines: child.output().split('\n') }
+  await child.ended
+  return child
+    .output()
+    .split('\n')
+    .filter((line) => line.includes('Redis'))
 }
 
 describe('readiness and the check command', { concurrency: 2 }, () => {
@@ -72,8 +76,10 @@ describe('readiness and the check command', { concurrency: 2 }, () => {
     assert.match(texts[0] ?? '', /volatile-lru.*drops sessions.*noeviction/)
     assert.match(texts[1] ?? '', /everybody is logged out.*appendonly/)
     assert.deepEqual(checked, texts)
-    const warnings = texts.map((text) => `Warning: ${text}`)
-    assert.deepEqual(await check(redis.url), { code: 0, lines: ['The configuration is fine.', ...warnings] })
+    assert.deepEqual(
+      await check(redis.url),
+      texts.map((text) => `warning  Redis: ${text}`),
+    )
   })
 
   test('say of a replica that it is one, and that it takes no writes', async () => {
@@ -107,9 +113,9 @@ describe('readiness and the check command', { concurrency: 2 }, () => {
   test('say that Redis is away, and no more', async () => {
     const redis = await startRedis()
     await redis.close()
-    const { code, lines } = await check(redis.url.replace('//', '//:hidden@'))
-    assert.deepEqual([code, lines.length], [0, 2])
-    assert.match(lines[1] ?? '', /^Warning: Redis takes no writes/)
+    const lines = await check(redis.url.replace('//', '//:hidden@'))
+    assert.equal(lines.length, 1)
+    assert.match(lines[0] ?? '', /^warning {2}Redis: it takes no writes/)
     assert.equal(lines.join().includes('hidden'), false)
   })
 })
