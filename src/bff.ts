@@ -11,7 +11,7 @@ import { isPlainlyFramed } from './http/framing.ts'
 import { createRateLimits } from './http/rate-limit.ts'
 import { foldPath, pathOf } from './http/request-target.ts'
 import { createSecurityHeaders } from './http/security-headers.ts'
-import { type BffOptions, type Options, parseOptions } from './options.ts'
+import { type BffOptions, parseOptions } from './options.ts'
 import { pageStyleHash } from './pages/error-page.ts'
 import { createProxy } from './proxy/proxy.ts'
 import { isUnder } from './proxy/target.ts'
@@ -20,6 +20,7 @@ import { createProvider } from './relying-party/provider.ts'
 import { attachTo, startServer, stopServer } from './servers.ts'
 import { createCookieJar } from './session/cookie-jar.ts'
 import { createLogout } from './session/logout.ts'
+import { createOperatorSessions, type OperatorSessions } from './session/operator-sessions.ts'
 import { createPendingLogins } from './session/pending-login.ts'
 import { createProviderLogout } from './session/provider-logout.ts'
 import { createSessionCookie } from './session/session-cookie.ts'
@@ -27,11 +28,10 @@ import { createSessionWatch } from './session/session-watch.ts'
 import { createSessions } from './session/sessions.ts'
 import { createUserSessions } from './session/user-sessions.ts'
 import { createSpa } from './spa/spa.ts'
-import { createMemoryStore } from './storage/memory-store.ts'
-import { createRedisStore } from './storage/redis-store.ts'
+import { openStore } from './storage/open-store.ts'
 import type { Store } from './storage/store.ts'
 import { type Counts, createCounters } from './telemetry/counters.ts'
-import { createSay, type Say } from './telemetry/events.ts'
+import { createSay } from './telemetry/events.ts'
 import { createLog } from './telemetry/log.ts'
 import { createOpenStreams } from './tokens/open-streams.ts'
 import { createSeal } from './tokens/seal.ts'
@@ -55,6 +55,8 @@ export interface Bff {
   attach(server: Server): void
   /** How often what has happened since the start, `rotation_lost` among it. */
   readonly counts: Counts
+  /** Every user's sessions, for the operator. */
+  readonly sessions: OperatorSessions
   /** Starts a server on `host` and `port` (and `adminPort`). */
   listen(): Promise<Server>
   /** Stops accepting, waits for requests, refreshes and revocations in flight (at most `timing.drain`), and closes. */
@@ -91,6 +93,7 @@ export function createBff(options: BffOptions, parts: { log?: Logger; store?: St
   const streams = createOpenStreams(store, timing.storeBudget, say)
   const watch = createSessionWatch(store, streams)
   const userSessions = createUserSessions(checked, store, tokens, say)
+  const operatorSessions = createOperatorSessions(checked, store, tokens)
   const limits = createRateLimits(checked, store, say)
   const endpointParts = {
     options: checked,
@@ -166,6 +169,7 @@ export function createBff(options: BffOptions, parts: { log?: Logger; store?: St
     upgrade,
     attach,
     counts: counters.counts,
+    sessions: operatorSessions,
     router(request, response, next) {
       const handler = handlerFor(request)
       if (handler === null) next()
@@ -177,7 +181,7 @@ export function createBff(options: BffOptions, parts: { log?: Logger; store?: St
       await startServer(server, checked.port, checked.host)
       servers.push(server)
       if (checked.adminPort !== undefined) {
-        const admin = createAdminServer(store)
+        const admin = createAdminServer(store, operatorSessions, checked.adminSecret)
         await startServer(admin, checked.adminPort, checked.host)
         servers.push(admin)
       }
@@ -197,12 +201,4 @@ export function createBff(options: BffOptions, parts: { log?: Logger; store?: St
       say('stopped')
     },
   }
-}
-
-function openStore({ store, redisUrl, redisPrefix, redisWaitReplicas, timing }: Options, say: Say): Store {
-  if (store === 'redis' && redisUrl !== undefined) {
-    return createRedisStore({ url: redisUrl, prefix: redisPrefix, waitReplicas: redisWaitReplicas }, timing, say)
-  }
-  say('memory_store', { consequence: 'sessions are lost on restart and not shared between processes' })
-  return createMemoryStore(timing.ended)
 }

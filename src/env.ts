@@ -31,7 +31,13 @@ const complaints = new Map<unknown, string>([
 ])
 
 /** Options that may be kept in a file of their own, named by `<variable>_FILE`. */
-export const secretOptions: ReadonlySet<string> = new Set(['clientSecret', 'clientKeys', 'sessionSecret', 'redisUrl'])
+export const secretOptions: ReadonlySet<string> = new Set([
+  'adminSecret',
+  'clientSecret',
+  'clientKeys',
+  'sessionSecret',
+  'redisUrl',
+])
 
 /** `BFF_PUBLIC_URL` for `publicUrl`. */
 export function variableOf(option: string): string {

@@ -32,6 +32,11 @@ const shape = {
   port: port().default(3000).describe('port to listen on'),
   host: z.string().min(1).default('127.0.0.1').describe('address to listen on'),
   adminPort: port().optional().describe('port of its own for `/livez` and `/readyz`'),
+  adminSecret: z
+    .string()
+    .regex(/^[\x21-\x7e]{32,}$/, 'needs at least 32 characters without spaces')
+    .optional()
+    .describe('bearer token for `/sessions` on that port'),
   ...providerShape,
   claims: z
     .union([z.string().transform((list) => list.split(',').map((name) => name.trim())), z.array(z.string())])

@@ -31,6 +31,8 @@ export function createExpiringMap<Value>(now: () => number) {
       const entry = live(key)
       return entry === undefined ? 0 : entry.until - now()
     },
+    /** What is there now. */
+    keys: (): string[] => [...entries.keys()].filter((key) => live(key) !== undefined),
     delete: (key: string): boolean => entries.delete(key),
   }
 }

@@ -8,6 +8,8 @@ export function createKeys(prefix: string) {
   return {
     session: (ref: string) => `${prefix}:{${ref}}:session`,
     tokens: (ref: string) => `${prefix}:{${ref}}:tokens`,
+    /** The other way round. */
+    refOf: (key: string) => key.slice(prefix.length + 2, key.lastIndexOf('}')),
     ended: (ref: string) => `${prefix}:{${ref}}:ended`,
     lease: (ref: string) => `${prefix}:{${ref}}:refresh`,
     login: (id: string) => `${prefix}:login:${id}`,

@@ -30,6 +30,9 @@ export function createMemoryTokenRecords(
   }
 
   return {
+    async *all() {
+      yield* records.keys()
+    },
     async read(ref) {
       const record = records.get(ref)
       return record === undefined ? null : shown(record)

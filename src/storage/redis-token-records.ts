@@ -8,6 +8,9 @@ import type { Acquired, Change, Ended, EndReason, Gone, Marked, Replaced, TokenR
 /** The fields of a record in the order in which `prelude.lua` and `read` ask for them. */
 const fields = ['set', 'epoch', 'version', 'attempt', 'n', 'beat', 'declined', 'notBefore', 'extendedAt']
 
+/** Keys that Redis looks at in one step. */
+const scanned = 1_000
+
 type Values = readonly (string | number | null | undefined)[]
 
 /**
@@ -42,6 +45,20 @@ export function createRedisTokenRecords(
   }
 
   return {
+    async *all() {
+      let cursor = '0'
+      const seen = new Set<string>()
+      do {
+        const reply = await command(client.scan(cursor, { MATCH: keys.tokens('*'), COUNT: scanned }))
+        cursor = reply.cursor
+        for (const key of reply.keys) {
+          const ref = keys.refOf(key)
+          // SCAN may show a key twice.
+          if (!seen.has(ref)) yield ref
+          seen.add(ref)
+        }
+      } while (cursor !== '0')
+    },
     // As it goes over the wire: the client's own `hmGet` adds three promises to each request.
     read: (ref) =>
       command(client.sendCommand<Values>(['HMGET', keys.tokens(ref), ...fields])).then(readRecord, nullIfWrongType),

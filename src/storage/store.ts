@@ -132,6 +132,8 @@ export type EndReason =
   | 'replaced'
   | 'ended_elsewhere'
   | 'too_many_sessions'
+  | 'ended_by_operator'
+  | 'all_ended'
   | 'subject_changed'
 /** `expired`: no record and no reason known. */
 export type GoneReason = EndReason | 'expired'
@@ -173,6 +175,8 @@ export type Change =
  * `grantEndsAt`: store time in ms at which the record goes since nothing is left to spend; absent when not known.
  */
 export interface TokenRecords {
+  /** Every session there is, in no order; one that begins or ends meanwhile may be among them. Reads every key. */
+  all(): AsyncGenerator<string, void, void>
   read(ref: string): Promise<TokenRecord | null>
   begin(
     ref: string,

@@ -64,7 +64,7 @@ export function createRevoker(provider: Provider, store: Store, timing: Timing, 
  * logout, which proves nothing about who asked for it, nor after anything else, when the grant may be a newer session's.
  */
 export function isRevokedAfter(reason: GoneReason, tokens: TokenSet): boolean {
-  if (reason === 'logout') return true
+  if (reason === 'logout' || reason === 'ended_by_operator') return true
   // OpenID Connect Back-Channel Logout 1.0, section 2.7: what was granted for use without the user stays.
   return reason === 'backchannel_logout' && !tokens.scope.split(' ').includes('offline_access')
 }

@@ -30,11 +30,13 @@ const arrows: Readonly<Record<string, readonly string[]>> = {
   'bff.ts': [
     'env.ts',
     'admin.ts',
+    'admin-sessions.ts',
     'servers.ts',
     ...['endpoints/', 'http/', 'pages/', 'proxy/', 'relying-party/', 'session/', 'spa/', 'storage/', 'tokens/'],
   ],
   'env.ts': [],
-  'admin.ts': [],
+  'admin.ts': ['admin-sessions.ts', 'session/'],
+  'admin-sessions.ts': ['session/'],
   'servers.ts': ['http/'],
   'endpoints/': ['session/', 'http/', 'pages/'],
   'session/': ['tokens/', 'relying-party/'],
@@ -94,6 +96,7 @@ const doors: Readonly<Record<string, readonly string[]>> = {
 const knowsRequests = [
   'bff.ts',
   'admin.ts',
+  'admin-sessions.ts',
   'servers.ts',
   'http/',
   'endpoints/',

@@ -1,0 +1,78 @@
+import type { Options } from '../options.ts'
+import type { Store } from '../storage/store.ts'
+import { ownerOf } from '../tokens/token-set.ts'
+import type { Tokens } from '../tokens/tokens.ts'
+import { factsIn } from './session-cookie.ts'
+
+/** Sessions of a user (`sub`), those that came from one session at the provider (`sid`), or every one there is. */
+export type WhichSessions = { sub: string } | { sid: string } | 'all'
+
+/** A session as its operator sees it. */
+export interface SessionSummary {
+  /** How log and store call it. */
+  ref: string
+  sub: string
+  /** RFC 3339. */
+  beganAt: string
+  /** RFC 3339; may lag by a twentieth of the idle timeout. */
+  lastSeenAt: string
+  /** Such as `Firefox on Linux`, as its browser said at login; `null` when it did not. */
+  browser: string | null
+}
+
+/** What the operator may do to sessions. Costs as much as the sessions it is about, but for `all`, which looks at every key. */
+export interface OperatorSessions {
+  /** @throws BffError `store_unreachable` */
+  list(which: WhichSessions): AsyncGenerator<SessionSummary, void, void>
+  /**
+   * Ends those that are there now. What they could spend is revoked at the provider, except with `all`, which could be
+   * more than it takes.
+   * @returns how many have ended
+   * @throws BffError `store_unreachable`: some may have ended; to be repeated
+   */
+  end(which: WhichSessions): Promise<number>
+}
+
+/** Sessions that are ended at a time: others need the store as well. */
+const atOnce = 50
+
+export function createOperatorSessions({ issuer }: Options, store: Store, tokens: Tokens): OperatorSessions {
+  async function* refsOf(which: WhichSessions): AsyncGenerator<string, void, void> {
+    if (which === 'all') yield* store.tokens.all()
+    else if ('sub' in which) yield* await store.subjects.list(ownerOf(issuer, which.sub))
+    else yield* await store.sids.list(ownerOf(issuer, which.sid))
+  }
+
+  return {
+    async *list(which) {
+      for await (const ref of refsOf(which)) {
+        const [record, text] = await Promise.all([store.tokens.read(ref), store.sessions.get(ref)])
+        const facts = factsIn(text ?? '')
+        if (record === null || facts === null) continue // over, or not finished
+        const { subject, browser, beganAt } = facts
+        yield { ref, sub: subject, beganAt: time(beganAt), lastSeenAt: time(record.extendedAt), browser }
+      }
+    },
+
+    async end(which) {
+      const reason = which === 'all' ? 'all_ended' : 'ended_by_operator'
+      let ended = 0
+      let batch: string[] = []
+      const endBatch = async () => {
+        const held = await Promise.all(batch.map((ref) => tokens.end(ref, reason)))
+        ended += held.filter((one) => one !== null).length
+        batch = []
+      }
+      for await (const ref of refsOf(which)) {
+        batch.push(ref)
+        if (batch.length === atOnce) await endBatch()
+      }
+      await endBatch()
+      return ended
+    },
+  }
+}
+
+function time(storeMs: number): string {
+  return new Date(storeMs).toISOString()
+}
