@@ -5,19 +5,15 @@ import type { Logger } from 'pino'
 import { createAdminServer } from './admin.ts'
 import { createEndpoints } from './endpoints/router.ts'
 import { inProduction } from './env.ts'
-import { BffError, type ProblemName } from './errors.ts'
 import { createErrorAnswer } from './http/error-answer.ts'
-import { isPlainlyFramed } from './http/framing.ts'
 import { createRateLimits } from './http/rate-limit.ts'
-import { foldPath, pathOf } from './http/request-target.ts'
 import { createSecurityHeaders } from './http/security-headers.ts'
 import { type BffOptions, parseOptions } from './options.ts'
 import { pageStyleHash } from './pages/error-page.ts'
 import { createProxy } from './proxy/proxy.ts'
-import { isUnder } from './proxy/target.ts'
-import { responseOn } from './proxy/upgrade.ts'
 import { createProvider } from './relying-party/provider.ts'
-import { attachTo, startServer, stopServer } from './servers.ts'
+import { createRequestStack } from './request-stack.ts'
+import { startServer, stopServer } from './servers.ts'
 import { createCookieJar } from './session/cookie-jar.ts'
 import { createLogout } from './session/logout.ts'
 import { createOperatorSessions, type OperatorSessions } from './session/operator-sessions.ts'
@@ -37,8 +33,6 @@ import { createOpenStreams } from './tokens/open-streams.ts'
 import { createSeal } from './tokens/seal.ts'
 import { createTokens } from './tokens/tokens.ts'
 import { paths } from './wire.ts'
-
-type Handler = (request: IncomingMessage, response: ServerResponse) => void
 
 /** A running backend-for-frontend. */
 export interface Bff {
@@ -110,74 +104,27 @@ export function createBff(options: BffOptions, parts: { log?: Logger; store?: St
   const endpoints = createEndpoints(endpointParts, headers.endpoints, answer)
   const proxy = createProxy(checked, jar.sessionName, cookie.ref, tokens, streams, say)
   const spa = checked.spa === undefined ? null : createSpa(resolve(checked.spa), headers, answer)
-  const ownPaths = [basePath, ...checked.routes.map((route) => route.path)].map((path) => path.toLowerCase())
-
-  const refuse =
-    (problem: ProblemName): Handler =>
-    (request, response) => {
-      // Whoever sends this has lost the thread, or means harm: what follows on the connection is not read.
-      if (problem === 'bad_request') response.shouldKeepAlive = false
-      answer.problem(request, response, new BffError(problem))
-    }
-
-  /** The request stack, in order: who answers, or `null` for what is not ours. */
-  function handlerFor(incoming: IncomingMessage): Handler | null {
-    const path = pathOf(incoming)
-    if (!isPlainlyFramed(incoming)) return refuse('bad_request')
-    if (!path.startsWith('/')) return refuse('bad_target')
-    if (isUnder(path, basePath)) return endpoints
-    const forward = proxy.handlerFor(path)
-    if (forward !== null) {
-      return (request, response) => {
-        if (proxy.upgrades(request)) return void refuseUpgrade(request, response)
-        forward(request, response, null).catch((error: unknown) => answer.problem(request, response, error))
-      }
-    }
-    const folded = foldPath(path)
-    if (folded === null) return refuse('bad_target')
-    // Somebody means one of our paths, and would be let past its checks by whoever folds as they do.
-    if (ownPaths.some((own) => isUnder(folded, own))) return refuse('no_route')
-    return spa
-  }
-
-  /** A handshake that came as a plain request: the server it came by was not given to `attach`. */
-  function refuseUpgrade(request: IncomingMessage, response: ServerResponse) {
-    say('upgrade_not_attached', { remedy: 'call bff.attach(server)' })
-    refuse('bad_request')(request, response)
-  }
-
-  const upgrade: Bff['upgrade'] = (request, socket, head) => {
-    socket.on('error', () => socket.destroy())
-    const response = responseOn(request, socket)
-    const forward = proxy.handlerFor(pathOf(request))
-    if (!isPlainlyFramed(request)) return refuse('bad_request')(request, response)
-    if (forward === null || !proxy.upgrades(request)) return refuse('no_route')(request, response)
-    forward(request, response, { socket, head }).catch((error: unknown) => answer.problem(request, response, error))
-  }
-
-  const isRoute = (request: IncomingMessage) => proxy.handlerFor(pathOf(request)) !== null
-  const attach: Bff['attach'] = (server) => attachTo(server, { isRoute, upgrades: proxy.upgrades, upgrade })
+  const stack = createRequestStack({ options: checked, endpoints, proxy, spa, answer, say })
 
   // The first login should not wait for it; if it fails, the first login tries again.
   provider.configuration().catch(() => undefined)
 
   const servers: Server[] = []
-  const handle: Handler = (request, response) => (handlerFor(request) ?? refuse('no_route'))(request, response)
 
   return {
-    handle,
-    upgrade,
-    attach,
+    handle: stack.handle,
+    upgrade: stack.upgrade,
+    attach: stack.attach,
     counts: counters.counts,
     sessions: operatorSessions,
     router(request, response, next) {
-      const handler = handlerFor(request)
+      const handler = stack.handlerFor(request)
       if (handler === null) next()
       else handler(request, response)
     },
     async listen() {
-      const server = createServer({ keepAliveTimeout: 65_000 }, handle)
-      attach(server)
+      const server = createServer({ keepAliveTimeout: 65_000 }, stack.handle)
+      stack.attach(server)
       await startServer(server, checked.port, checked.host)
       servers.push(server)
       if (checked.adminPort !== undefined) {

@@ -2,7 +2,7 @@ import type { Options } from '../options.ts'
 import type { Store } from '../storage/store.ts'
 import { ownerOf } from '../tokens/token-set.ts'
 import type { Tokens } from '../tokens/tokens.ts'
-import { factsIn } from './session-cookie.ts'
+import { factsIn } from './session-record.ts'
 
 /** Sessions of a user (`sub`), those that came from one session at the provider (`sid`), or every one there is. */
 export type WhichSessions = { sub: string } | { sid: string } | 'all'

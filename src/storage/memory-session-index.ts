@@ -1,5 +1,5 @@
 import { createExpiringMap } from './expiring-map.ts'
-import type { SessionIndex } from './store.ts'
+import type { SessionIndex } from './session-index.ts'
 
 /** An index in this process: for each owner its sessions, oldest first, with the time at which an entry may be dropped. */
 export function createMemorySessionIndex(now: () => number): SessionIndex {

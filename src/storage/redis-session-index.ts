@@ -1,6 +1,6 @@
 import type { IndexKind, Keys } from './keys.ts'
 import type { Connection } from './redis-connection.ts'
-import type { SessionIndex } from './store.ts'
+import type { SessionIndex } from './session-index.ts'
 
 /**
  * An index as one sorted set for each owner, scored by the store time at which an entry may be dropped. Every operation

@@ -1,3 +1,5 @@
+import type { SessionIndex } from './session-index.ts'
+
 /** The operations we need from a store. `redis-store.ts` and `memory-store.ts` pass one contract suite. */
 export interface Store {
   /** Milliseconds since the epoch by the store's clock, as near as this node knows it. Not affected by our wall clock. */
@@ -47,24 +49,6 @@ export interface LoginRecords {
   has(id: string, binder: string): Promise<boolean>
   /** Takes it, once and for all. `null` when there is none, or when another browser began it (it is then left alone). */
   take(id: string, binder: string): Promise<string | null>
-}
-
-/**
- * Which sessions belong together. Names every living one of an owner, if it was entered before it began, and perhaps some
- * that are over: an entry is dropped when it is taken off, or when the longest life of a session has gone by.
- */
-export interface SessionIndex {
-  /** Enters a session as the owner's newest. @param lifeMs the longest life of any session */
-  began(owner: string, ref: string, lifeMs: number): Promise<void>
-  /** Takes off what is over. */
-  ended(owner: string, refs: readonly string[]): Promise<void>
-  /** Oldest first. */
-  list(owner: string): Promise<string[]>
-  newest(owner: string): Promise<string | null>
-  /** Notes that the provider has logged the owner out; the latest such moment stays. @param at seconds by the provider's clock */
-  loggedOut(owner: string, at: number, lifeMs: number): Promise<void>
-  /** When the provider has last logged the owner out, as far as that is still noted. */
-  loggedOutAt(owner: string): Promise<number | null>
 }
 
 /** Logout tokens that have done what they say. */

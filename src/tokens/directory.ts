@@ -1,6 +1,7 @@
 import type { Options } from '../options.ts'
 import type { IdTokenClaims } from '../relying-party/authorization-code.ts'
-import type { SessionIndex, Store } from '../storage/store.ts'
+import type { SessionIndex } from '../storage/session-index.ts'
+import type { Store } from '../storage/store.ts'
 import type { Seal } from './seal.ts'
 import { ownerOf, TokenSet } from './token-set.ts'
 

@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict'
 import { describe, test } from 'node:test'
-import type { SessionIndex } from '../../src/storage/store.ts'
+import type { SessionIndex } from '../../src/storage/session-index.ts'
 import { stores } from './stores.ts'
 
 const minute = 60_000

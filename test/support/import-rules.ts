@@ -16,6 +16,7 @@ const leaves = [
   'remember.ts',
   'telemetry/',
   'storage/store.ts',
+  'storage/session-index.ts',
 ]
 
 /**
@@ -27,7 +28,9 @@ const arrows: Readonly<Record<string, readonly string[]>> = {
   'check.ts': ['relying-party/', 'storage/'],
   'workers.ts': [],
   'index.ts': ['bff.ts'],
+  'request-stack.ts': ['servers.ts', 'http/', 'proxy/'],
   'bff.ts': [
+    'request-stack.ts',
     'env.ts',
     'admin.ts',
     'admin-sessions.ts',
@@ -95,6 +98,7 @@ const doors: Readonly<Record<string, readonly string[]>> = {
 /** Everything else is plain functions, without `req` and `res`. */
 const knowsRequests = [
   'bff.ts',
+  'request-stack.ts',
   'admin.ts',
   'admin-sessions.ts',
   'servers.ts',

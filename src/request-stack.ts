@@ -1,0 +1,90 @@
+import type { IncomingMessage, Server, ServerResponse } from 'node:http'
+import type { Duplex } from 'node:stream'
+import { BffError, type ProblemName } from './errors.ts'
+import type { ErrorAnswer } from './http/error-answer.ts'
+import { isPlainlyFramed } from './http/framing.ts'
+import { foldPath, pathOf } from './http/request-target.ts'
+import type { Options } from './options.ts'
+import type { createProxy } from './proxy/proxy.ts'
+import { isUnder } from './proxy/target.ts'
+import { responseOn } from './proxy/upgrade.ts'
+import { attachTo } from './servers.ts'
+import type { Say } from './telemetry/events.ts'
+
+export type Handler = (request: IncomingMessage, response: ServerResponse) => void
+
+/** Who answers a request, however it has come in. */
+export interface RequestStack {
+  /** Who answers, `null` for what is not ours. */
+  handlerFor(request: IncomingMessage): Handler | null
+  /** Answers any request. */
+  handle: Handler
+  upgrade(request: IncomingMessage, socket: Duplex, head: Buffer): void
+  attach(server: Server): void
+}
+
+/** @param parts `spa`: `null` when none is served */
+export function createRequestStack(parts: {
+  options: Options
+  endpoints: Handler
+  proxy: ReturnType<typeof createProxy>
+  spa: Handler | null
+  answer: ErrorAnswer
+  say: Say
+}): RequestStack {
+  const { endpoints, proxy, spa, answer, say } = parts
+  const { basePath, routes } = parts.options
+  const ownPaths = [basePath, ...routes.map((route) => route.path)].map((path) => path.toLowerCase())
+
+  const refuse =
+    (problem: ProblemName): Handler =>
+    (request, response) => {
+      // Whoever sends this has lost the thread, or means harm: what follows on the connection is not read.
+      if (problem === 'bad_request') response.shouldKeepAlive = false
+      answer.problem(request, response, new BffError(problem))
+    }
+
+  /** The request stack, in order: who answers, or `null` for what is not ours. */
+  function handlerFor(incoming: IncomingMessage): Handler | null {
+    const path = pathOf(incoming)
+    if (!isPlainlyFramed(incoming)) return refuse('bad_request')
+    if (!path.startsWith('/')) return refuse('bad_target')
+    if (isUnder(path, basePath)) return endpoints
+    const forward = proxy.handlerFor(path)
+    if (forward !== null) {
+      return (request, response) => {
+        if (proxy.upgrades(request)) return void refuseUpgrade(request, response)
+        forward(request, response, null).catch((error: unknown) => answer.problem(request, response, error))
+      }
+    }
+    const folded = foldPath(path)
+    if (folded === null) return refuse('bad_target')
+    // Somebody means one of our paths, and would be let past its checks by whoever folds as they do.
+    if (ownPaths.some((own) => isUnder(folded, own))) return refuse('no_route')
+    return spa
+  }
+
+  /** A handshake that came as a plain request: the server it came by was not given to `attach`. */
+  function refuseUpgrade(request: IncomingMessage, response: ServerResponse) {
+    say('upgrade_not_attached', { remedy: 'call bff.attach(server)' })
+    refuse('bad_request')(request, response)
+  }
+
+  const upgrade: RequestStack['upgrade'] = (request, socket, head) => {
+    socket.on('error', () => socket.destroy())
+    const response = responseOn(request, socket)
+    const forward = proxy.handlerFor(pathOf(request))
+    if (!isPlainlyFramed(request)) return refuse('bad_request')(request, response)
+    if (forward === null || !proxy.upgrades(request)) return refuse('no_route')(request, response)
+    forward(request, response, { socket, head }).catch((error: unknown) => answer.problem(request, response, error))
+  }
+
+  const isRoute = (request: IncomingMessage) => proxy.handlerFor(pathOf(request)) !== null
+
+  return {
+    handlerFor,
+    handle: (request, response) => (handlerFor(request) ?? refuse('no_route'))(request, response),
+    upgrade,
+    attach: (server) => attachTo(server, { isRoute, upgrades: proxy.upgrades, upgrade }),
+  }
+}
