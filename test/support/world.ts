@@ -132,11 +132,15 @@ export async function startWorld(world: WorldOptions = {}): Promise<World> {
   }
 }
 
-/** A certificate that this process accepts from now on. */
+let trusted: Certificate | undefined
+
+/** The one certificate that this process accepts: of two with the same name the wrong one would be tried. */
 function trustedCertificate(): Certificate {
-  const certificate = createCertificate()
-  setDefaultCACertificates([...getCACertificates('default'), certificate.cert])
-  return certificate
+  if (trusted === undefined) {
+    trusted = createCertificate()
+    setDefaultCACertificates([...getCACertificates('default'), trusted.cert])
+  }
+  return trusted
 }
 
 function secret(kind: 'client_secret' | 'session_secret'): string {
