@@ -26,6 +26,7 @@ import { createUserSessions } from './session/user-sessions.ts'
 import { createSpa } from './spa/spa.ts'
 import { openStore } from './storage/open-store.ts'
 import type { Store } from './storage/store.ts'
+import { untilReady } from './storage/until-ready.ts'
 import { type Counts, createCounters } from './telemetry/counters.ts'
 import { createSay } from './telemetry/events.ts'
 import { createLog } from './telemetry/log.ts'
@@ -51,6 +52,8 @@ export interface Bff {
   readonly counts: Counts
   /** Every user's sessions, for the operator. */
   readonly sessions: OperatorSessions
+  /** Resolves when the store can be reached. @throws BffError `store_unreachable` after `timing.connect` */
+  ready(): Promise<void>
   /** Starts a server on `host` and `port` (and `adminPort`). */
   listen(): Promise<Server>
   /** Stops accepting, waits for requests, refreshes and revocations in flight (at most `timing.drain`), and closes. */
@@ -122,6 +125,7 @@ export function createBff(options: BffOptions, parts: { log?: Logger; store?: St
       if (handler === null) next()
       else handler(request, response)
     },
+    ready: () => untilReady(store, timing.connect),
     async listen() {
       const server = createServer({ keepAliveTimeout: 65_000 }, stack.handle)
       stack.attach(server)

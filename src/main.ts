@@ -3,9 +3,10 @@ import { parseArgs } from 'node:util'
 import { createBff } from './bff.ts'
 import { check } from './check.ts'
 import { inProduction, readConfiguration, variablesHelp } from './env.ts'
-import { ConfigurationError } from './errors.ts'
+import { BffError, ConfigurationError } from './errors.ts'
 import { type BffOptions, parseOptions } from './options.ts'
 import { generateSecret } from './secrets.ts'
+import type { OperatorSessions, WhichSessions } from './session/operator-sessions.ts'
 import { createCounters } from './telemetry/counters.ts'
 import { createSay } from './telemetry/events.ts'
 import { createLog } from './telemetry/log.ts'
@@ -17,43 +18,95 @@ Usage
   coatcheck serve [--config file]   log users in, keep their tokens, forward their API calls
   coatcheck check [--config file]   check the configuration, then the provider and Redis
   coatcheck keys generate           print a new session secret
+  coatcheck sessions list|end       sessions in Redis: those of a user (--sub <subject>), those that came from one session
+                                    at the provider (--sid <sid>), or every one (--all); a list is JSON, one a line
   coatcheck --help
 
 Configuration (environment variables override the file)
-${variablesHelp()}
-`
+${variablesHelp()}`
 
-/** The operator's door. @returns the exit code, or nothing while the server runs */
+/** What can be asked of the command, each with what it promises: an exit code, or nothing while a server runs. */
+const commands: Readonly<Record<string, (given: Given) => Promise<number | undefined>>> = {
+  serve: async ({ config }) => {
+    const options = readConfiguration(config)
+    if ((options.workers ?? 1) > 1 && !isWorker) return runWorkers(options.workers ?? 1, tellOfCrashes())
+    return serve(options)
+  },
+  check: async ({ config }) => {
+    const { lines, passed } = await check(parseOptions(readConfiguration(config), { production: inProduction() }))
+    print(`The configuration is fine.\n${lines.join('\n')}`)
+    return passed ? 0 : 1
+  },
+  'keys generate': async () => {
+    print(generateSecret())
+    return 0
+  },
+  'sessions list': ({ config, which }) =>
+    withSessions(config, which, async (sessions, meant) => {
+      for await (const session of sessions.list(meant)) print(JSON.stringify(session))
+    }),
+  'sessions end': ({ config, which }) =>
+    withSessions(config, which, async (sessions, meant) => print(`ended: ${await sessions.end(meant)}`)),
+}
+
+interface Given {
+  config: string | undefined
+  /** `null` unless exactly one of `--sub`, `--sid` and `--all` was given. */
+  which: WhichSessions | null
+}
+
+/** The operator's door. */
 async function main(): Promise<number | undefined> {
   const { values, positionals } = parseArgs({
     allowPositionals: true,
-    options: { config: { type: 'string' }, help: { type: 'boolean', short: 'h' } },
+    options: {
+      config: { type: 'string' },
+      help: { type: 'boolean', short: 'h' },
+      sub: { type: 'string' },
+      sid: { type: 'string' },
+      all: { type: 'boolean' },
+    },
   })
-  const [command, ...rest] = positionals
-  if (positionals.join(' ') === 'keys generate') {
-    process.stdout.write(`${generateSecret()}\n`)
-    return 0
-  }
   if (values.help) {
-    process.stdout.write(help)
+    print(help)
     return 0
   }
-  if (rest.length > 0 || (command !== 'serve' && command !== 'check')) {
-    process.stderr.write(help)
+  const { config, sub, sid, all } = values
+  const meant: WhichSessions[] = [
+    ...(sub ? [{ sub }] : []),
+    ...(sid ? [{ sid }] : []),
+    ...(all ? ['all' as const] : []),
+  ]
+  const command = commands[positionals.join(' ')]
+  const aboutSessions = positionals[0] === 'sessions'
+  if (command === undefined || meant.length !== (aboutSessions ? 1 : 0)) {
+    process.stderr.write(`${help}\n`)
     return 2
   }
-  const options = readConfiguration(values.config)
-  if (command === 'check') {
-    const { lines, passed } = await check(parseOptions(options, { production: inProduction() }))
-    process.stdout.write(`The configuration is fine.\n${lines.join('\n')}\n`)
-    return passed ? 0 : 1
-  }
-  if ((options.workers ?? 1) > 1 && !isWorker) return runWorkers(options.workers ?? 1, tellOfCrashes())
-  await serve(options)
-  return undefined
+  return command({ config, which: meant[0] ?? null })
 }
 
-async function serve(options: BffOptions): Promise<void> {
+/** Does something to sessions in the configured store, and waits for what is to be revoked. */
+async function withSessions(
+  config: string | undefined,
+  which: WhichSessions | null,
+  act: (sessions: OperatorSessions, which: WhichSessions) => Promise<void>,
+): Promise<number> {
+  const bff = createBff(readConfiguration(config), { log: createLog(2) })
+  try {
+    await bff.ready()
+    if (which !== null) await act(bff.sessions, which)
+    return 0
+  } finally {
+    await bff.close()
+  }
+}
+
+function print(text: string): void {
+  process.stdout.write(`${text}\n`)
+}
+
+async function serve(options: BffOptions): Promise<undefined> {
   const bff = createBff(options)
   await bff.listen()
   const stop = () => void bff.close().then(() => process.exit(0))
@@ -77,7 +130,7 @@ try {
 }
 
 function explain(error: unknown): string {
-  if (error instanceof ConfigurationError) return error.message
+  if (error instanceof ConfigurationError || error instanceof BffError) return error.message
   const { code, port, address } = error as { code?: unknown; port?: unknown; address?: unknown } // fields of a listen error
   if (code === 'EADDRINUSE') return `port ${port} on ${address} is in use by another program`
   if (typeof code === 'string' && code.startsWith('ERR_PARSE_ARGS')) return `${(error as Error).message}\n\n${help}`

@@ -1,25 +1,15 @@
-import { setTimeout as pause } from 'node:timers/promises'
 import type { Options } from '../options.ts'
 import { createRedisStore } from './redis-store.ts'
-
-/** Between two tries to reach the store, in milliseconds. */
-const retryMs = 50
+import { untilReady } from './until-ready.ts'
 
 /** What endangers sessions in the configured Redis, a sentence each. None of it keeps a server from starting. */
 export async function checkRedis({ store, redisUrl, redisPrefix, timing }: Options): Promise<string[]> {
   if (store !== 'redis' || redisUrl === undefined) return []
   const redis = createRedisStore({ url: redisUrl, prefix: redisPrefix, waitReplicas: 0 }, timing, () => undefined)
-  const until = performance.now() + timing.connect
-  const isReady = () =>
-    redis.ready().then(
-      () => true,
-      () => false,
-    )
-  let ready = await isReady()
-  while (!ready && performance.now() < until) {
-    await pause(retryMs)
-    ready = await isReady()
-  }
+  const ready = await untilReady(redis, timing.connect).then(
+    () => true,
+    () => false,
+  )
   const found = await redis.warnings().catch(() => [])
   await redis.close()
   return [...(ready ? [] : [notReady]), ...found.map(({ text }) => text)]

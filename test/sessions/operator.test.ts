@@ -1,8 +1,11 @@
 import assert from 'node:assert/strict'
 import { randomBytes } from 'node:crypto'
+import { join } from 'node:path'
 import { describe, test } from 'node:test'
+import { variableOf } from '../../src/env.ts'
 import type { SessionSummary } from '../../src/session/operator-sessions.ts'
 import type { Browser } from '../support/browser.ts'
+import { startChild } from '../support/child-process.ts'
 import { freePort } from '../support/free-port.ts'
 import { startWorld, type World } from '../support/world.ts'
 
@@ -101,3 +104,48 @@ test('without a secret in the configuration there is no such page', async () => 
   assert.equal(world.options.adminPort, adminPort)
   assert.equal((await fetch(`http://127.0.0.1:${adminPort}/sessions?all=true`)).status, 404)
 })
+
+describe('coatcheck sessions', () => {
+  test('lists and ends, from another process, what the servers serve', async () => {
+    await using world = await startWorld()
+    const [alice, bob] = [await loggedIn(world, 'alice'), await loggedIn(world, 'bob')]
+    const listed = await run(world, ['list', '--sub', 'user-alice'])
+    assert.equal(listed.code, 0)
+    const subjects = listed.lines.flatMap((line) => JSON.parse(line).sub ?? [])
+    assert.deepEqual(subjects, ['user-alice'])
+    const ended = await run(world, ['end', '--sub', 'user-alice'])
+    assert.deepEqual([ended.code, ended.lines.includes('ended: 1')], [0, true])
+    assert.deepEqual([await status(alice), await status(bob)], [401, 200])
+    assert.ok((await run(world, ['end', '--all'])).lines.includes('ended: 1'))
+    assert.equal(await status(bob), 401)
+  })
+
+  test('asks which, and ends nothing when that is not said once', async () => {
+    await using world = await startWorld()
+    const browser = await loggedIn(world, 'alice')
+    for (const args of [['end'], ['end', '--all', '--sub', 'user-alice'], ['end', '--sub', ''], ['rename', '--all']]) {
+      assert.equal((await run(world, args)).code, 2, args.join(' '))
+    }
+    assert.equal(await status(browser), 200)
+  })
+
+  test('says in one sentence that Redis is away', async () => {
+    await using world = await startWorld()
+    const away = { ...world.options, redisUrl: `redis://127.0.0.1:${await freePort()}`, timing: { connect: 300 } }
+    const { code, lines } = await run({ options: away }, ['list', '--all'])
+    assert.equal(code, 1)
+    assert.ok(lines.includes('coatcheck: The session store cannot be reached at the moment.'), lines.join('\n'))
+  })
+})
+
+/** Runs the command with the configuration of a world. */
+async function run({ options }: Pick<World, 'options'>, args: readonly string[]) {
+  const env = Object.entries(options).map(([name, value]) => [
+    variableOf(name),
+    typeof value === 'string' ? value : JSON.stringify(value),
+  ])
+  const main = join(import.meta.dirname, '../../src/main.ts')
+  await using child = await startChild(process.execPath, [main, 'sessions', ...args], { env: Object.fromEntries(env) })
+  const code = await child.ended
+  return { code, lines: child.output().split('\n') }
+}

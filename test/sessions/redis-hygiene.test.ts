@@ -44,7 +44,7 @@ async function inspect(redisUrl: string) {
 
 /** What `coatcheck check` says of Redis. */
 async function check(redisUrl: string): Promise<string[]> {
-  const given = Object.entries({ ...options, redisUrl, timing: { connect: 200 } })
+  const given = Object.entries({ ...options, redisUrl, timing: { connect: 1_500 } })
   const env = given.map(([name, value]) => [
     variableOf(name),
     typeof value === 'string' ? value : JSON.stringify(value),

@@ -24,7 +24,7 @@ const leaves = [
  * a room; arrows that are not drawn here do not exist.
  */
 const arrows: Readonly<Record<string, readonly string[]>> = {
-  'main.ts': ['bff.ts', 'check.ts', 'index.ts', 'env.ts', 'workers.ts'],
+  'main.ts': ['bff.ts', 'check.ts', 'index.ts', 'env.ts', 'session/operator-sessions.ts', 'workers.ts'],
   'check.ts': ['relying-party/', 'storage/'],
   'workers.ts': [],
   'index.ts': ['bff.ts'],
