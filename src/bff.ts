@@ -14,6 +14,7 @@ import { createProxy } from './proxy/proxy.ts'
 import { createProvider } from './relying-party/provider.ts'
 import { createRequestStack } from './request-stack.ts'
 import { startServer, stopServer } from './servers.ts'
+import { refreshedRecord } from './session/claims.ts'
 import { createCookieJar } from './session/cookie-jar.ts'
 import { createLogout } from './session/logout.ts'
 import { createOperatorSessions, type OperatorSessions } from './session/operator-sessions.ts'
@@ -76,7 +77,7 @@ export function createBff(options: BffOptions, parts: { log?: Logger; store?: St
   const store = parts.store ?? openStore(checked, say)
   const seal = createSeal(checked.sessionSecret)
   const provider = createProvider(checked, say)
-  const tokens = createTokens(checked, store, seal, provider, say)
+  const tokens = createTokens(checked, store, seal, provider, refreshedRecord(checked.claims), say)
 
   const jar = createCookieJar(checked)
   const cookie = createSessionCookie(checked, jar, store.sessions, say)

@@ -1,6 +1,7 @@
 import { AuthorizationResponseError, authorizationCodeGrant } from 'openid-client'
 import { BffError } from '../errors.ts'
 import type { AuthorizationChecks } from './authorization-request.ts'
+import { IdTokenRefused, verifyIdToken } from './id-token.ts'
 import { isOutage } from './outage.ts'
 import { type Provider, unreachable } from './provider.ts'
 import { type IssuedTokens, readTokenResponse } from './token-response.ts'
@@ -29,23 +30,29 @@ export async function redeemCode(
   { nonce, codeVerifier, maxAge, silent }: AuthorizationChecks,
 ): Promise<Login | null> {
   const configuration = await provider.configuration()
-  try {
-    const response = await authorizationCodeGrant(configuration, callbackUrl, {
-      expectedState: state,
-      expectedNonce: nonce,
-      pkceCodeVerifier: codeVerifier,
-      idTokenExpected: true,
-      ...(maxAge === undefined ? {} : { maxAge }),
-    })
-    const claims = response.claims()
-    if (claims === undefined) throw new BffError('login_failed')
-    return { tokens: readTokenResponse(response), claims }
-  } catch (error) {
-    if (error instanceof AuthorizationResponseError) {
-      if (silent && interactionErrors.has(error.error)) return null
-      if (error.error === 'access_denied') throw new BffError('login_denied', { cause: error })
-      if (error.error === 'temporarily_unavailable' || error.error === 'server_error') throw unreachable(error)
-    }
-    throw isOutage(error) ? unreachable(error) : new BffError('login_failed', { cause: error })
+  const granted = await authorizationCodeGrant(configuration, callbackUrl, {
+    expectedState: state,
+    expectedNonce: nonce,
+    pkceCodeVerifier: codeVerifier,
+    idTokenExpected: true,
+    ...(maxAge === undefined ? {} : { maxAge }),
+  }).catch((error: unknown) => {
+    if (silent && error instanceof AuthorizationResponseError && interactionErrors.has(error.error)) return null
+    throw refusal(error)
+  })
+  if (granted === null) return null
+  const tokens = readTokenResponse(granted)
+  const claims = granted.claims()
+  if (claims === undefined || tokens.idToken === null) throw new BffError('login_failed')
+  const verdict = await verifyIdToken(provider, tokens.idToken, tokens.accessToken)
+  if (verdict.is === 'verified') return { tokens, claims }
+  throw new BffError('login_failed', { cause: new IdTokenRefused(verdict.reason) })
+}
+
+function refusal(error: unknown): BffError {
+  if (error instanceof AuthorizationResponseError) {
+    if (error.error === 'access_denied') return new BffError('login_denied', { cause: error })
+    if (error.error === 'temporarily_unavailable' || error.error === 'server_error') return unreachable(error)
   }
+  return isOutage(error) ? unreachable(error) : new BffError('login_failed', { cause: error })
 }

@@ -1,5 +1,5 @@
-import { decodeJwt } from 'jose'
 import { refreshTokenGrant } from 'openid-client'
+import { compareIdToken, type ExpectedUser } from './id-token.ts'
 import type { Provider } from './provider.ts'
 import type { Answer, AskOptions } from './provider-http.ts'
 import { type IssuedTokens, readTokenResponse } from './token-response.ts'
@@ -20,12 +20,11 @@ export type RefreshAnswer =
 
 /**
  * Presents a refresh token (RFC 6749, section 6), exactly once. Never throws: whatever happens has a class.
- * @param expected whose tokens these are, by the first ID token (OpenID Connect Core 1.0, section 12.2)
  */
 export async function presentRefreshToken(
   provider: Provider,
   refreshToken: string,
-  expected: { issuer: string; subject: string },
+  expected: ExpectedUser,
   ask: AskOptions,
 ): Promise<RefreshAnswer> {
   // What happened is seen where it happens: openid-client wraps what it does not know, and throws bodies away.
@@ -48,7 +47,7 @@ export async function presentRefreshToken(
 }
 
 /** @param valid whether openid-client found nothing wrong with the answer, its ID token included */
-function classify(answer: Answer, valid: boolean, expected: { issuer: string; subject: string }): RefreshAnswer {
+function classify(answer: Answer, valid: boolean, expected: ExpectedUser): RefreshAnswer {
   const body = parseJson(answer.body)
   if (answer.status !== 200) {
     // RFC 6749, section 5.2: 400, and 401 where the client authenticated by header.
@@ -58,18 +57,10 @@ function classify(answer: Answer, valid: boolean, expected: { issuer: string; su
   }
   const tokens = readTokenResponse(body)
   if (tokens.accessToken === null && tokens.refreshToken === null) return { is: 'silent' }
-  if (tokens.idToken !== null && namesAnother(tokens.idToken, expected)) return { is: 'subject_changed', tokens }
+  const speaks = tokens.idToken === null ? 'same' : compareIdToken(tokens.idToken, expected)
+  if (speaks === 'another') return { is: 'subject_changed', tokens }
   // The rotated refresh token counts even where the rest of the answer is wrong; a bad ID token changes nothing.
-  return { is: 'issued', tokens: valid ? tokens : { ...tokens, idToken: null } }
-}
-
-function namesAnother(idToken: string, { issuer, subject }: { issuer: string; subject: string }): boolean {
-  try {
-    const { iss, sub } = decodeJwt(idToken)
-    return iss !== issuer || sub !== subject
-  } catch {
-    return false // unreadable: it names nobody
-  }
+  return { is: 'issued', tokens: valid && speaks === 'same' ? tokens : { ...tokens, idToken: null } }
 }
 
 /** RFC 9110, section 10.2.3, in seconds; the date form is not worth another clock. */

@@ -8,6 +8,7 @@ import type { Store } from '../storage/store.ts'
 import type { Say } from '../telemetry/events.ts'
 import type { Tokens } from '../tokens/tokens.ts'
 import { type LoginParameters, paths, type UserBody } from '../wire.ts'
+import { pickClaims } from './claims.ts'
 import type { PendingLogins } from './pending-login.ts'
 import { inSeconds } from './session-watch.ts'
 
@@ -66,8 +67,7 @@ export function createSessions(
 
   /** The configured claims, from the ID token first, then from userinfo, asked only when one is missing. */
   async function collectClaims(ref: string, idToken: IdTokenClaims): Promise<UserBody['claims']> {
-    const has = (source: object) => (name: string) => Object.hasOwn(source, name)
-    const missing = options.claims.filter((name) => !has(idToken)(name))
+    const missing = options.claims.filter((name) => !Object.hasOwn(idToken, name))
     let userinfo: Readonly<Record<string, unknown>> = {}
     if (missing.length > 0) {
       try {
@@ -76,11 +76,7 @@ export function createSessions(
         say('userinfo_failed', { ref }, error)
       }
     }
-    const picked = options.claims.flatMap((name) => {
-      const source = [idToken, userinfo].find((candidate) => has(candidate)(name))
-      return source === undefined ? [] : [[name, source[name]] as const]
-    })
-    return { ...Object.fromEntries(picked), sub: idToken.sub }
+    return { ...pickClaims(options.claims, [idToken, userinfo]), sub: idToken.sub }
   }
 
   return {

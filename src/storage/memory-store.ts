@@ -15,7 +15,7 @@ export function createMemoryStore(endedMs: number): Store {
   const tell = (change: Change) => {
     for (const listener of listeners) listener(change)
   }
-  const tokens = createMemoryTokenRecords(now, tell, (ref) => sessions.delete(ref), endedMs)
+  const tokens = createMemoryTokenRecords(now, tell, sessions, endedMs)
 
   return {
     now,

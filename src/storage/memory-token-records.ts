@@ -1,4 +1,4 @@
-import { createExpiringMap } from './expiring-map.ts'
+import { createExpiringMap, type ExpiringMap } from './expiring-map.ts'
 import type { Change, EndReason, Fence, Gone, TokenRecord, TokenRecords } from './store.ts'
 
 interface Kept extends TokenRecord {
@@ -16,7 +16,7 @@ interface Kept extends TokenRecord {
 export function createMemoryTokenRecords(
   now: () => number,
   tell: (change: Change) => void,
-  deleteSession: (ref: string) => void,
+  sessions: ExpiringMap<string>,
   endedMs: number,
 ): TokenRecords {
   const records = createExpiringMap<Kept>(now)
@@ -109,6 +109,12 @@ export function createMemoryTokenRecords(
       tell({ is: 'stored', ref })
       return { is: 'stored' }
     },
+    async rewriteSession(ref, { by, before, after }) {
+      const text = sessions.get(ref)
+      if (records.get(ref)?.by !== by || (text !== before && text !== after)) return 'changed'
+      sessions.set(ref, after, sessions.left(ref))
+      return 'written'
+    },
     async release(ref, flight) {
       const record = records.get(ref)
       if (record !== undefined && sameRecord(record, flight) && record.attempt === flight.id) {
@@ -130,7 +136,7 @@ export function createMemoryTokenRecords(
       }
       if (record !== undefined) {
         records.delete(ref)
-        deleteSession(ref)
+        sessions.delete(ref)
         endeds.set(ref, { reason, by: fence?.id ?? null, set: record.set }, endedMs)
         tell({ is: 'ended', ref, reason })
         return { is: 'ended', reason, set: record.set }

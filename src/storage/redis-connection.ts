@@ -88,6 +88,7 @@ const defined = {
   acquire: define('acquire'),
   mark: define('mark'),
   replace: define('replace'),
+  rewriteSession: define('rewriteSession'),
   release: define('release'),
   end: define('end'),
   takeLogin: define('takeLogin'),

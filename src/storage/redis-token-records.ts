@@ -95,6 +95,10 @@ export function createRedisTokenRecords(
       if (is === 'stale') return { is, record: recordIn(reply) }
       return gone(reply)
     },
+    async rewriteSession(ref, { by, before, after }) {
+      const [is] = await run('rewriteSession', ref, [by, before, after])
+      return is === 'written' ? is : 'changed'
+    },
     async release(ref, { id, epoch, version, left, declined, backoffMs }) {
       await run('release', ref, [id, epoch, version, left, declined, backoffMs])
     },

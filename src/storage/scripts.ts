@@ -7,6 +7,7 @@ export const scripts = {
   acquire: load('acquire', true),
   mark: load('mark', true),
   replace: load('replace', true),
+  rewriteSession: load('rewrite-session', true),
   release: load('release', true),
   end: load('end', true),
   takeLogin: load('take-login', false),

@@ -180,6 +180,11 @@ export interface TokenRecords {
     ref: string,
     flight: Fence & { id: string; unanswered: number; set: string; grantEndsAt?: number | undefined },
   ): Promise<Replaced>
+  /**
+   * Replaces the text of the session record, which keeps its lifetime, if the token record still holds what flight `by`
+   * stored and the text is still the one that was read.
+   */
+  rewriteSession(ref: string, change: { by: string; before: string; after: string }): Promise<'written' | 'changed'>
   release(ref: string, flight: Fence & { id: string; left: number; declined: number; backoffMs: number }): Promise<void>
   end(ref: string, reason: EndReason, fence: (Fence & { id: string }) | null): Promise<Ended>
   /** What `end` left to be revoked has been revoked. */

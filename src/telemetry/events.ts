@@ -19,6 +19,8 @@ const events = {
   login_failed: 'warn',
   no_refresh_token: 'warn',
   userinfo_failed: 'warn',
+  id_token_refused: 'warn',
+  claims_failed: 'warn',
   refresh: 'info',
   refresh_failed: 'warn',
   session_ended: 'info',

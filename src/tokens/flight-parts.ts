@@ -2,6 +2,7 @@ import type { Options } from '../options.ts'
 import type { Provider } from '../relying-party/provider.ts'
 import type { Fence, GoneReason, Store, TokenRecord } from '../storage/store.ts'
 import type { Say } from '../telemetry/events.ts'
+import type { ClaimsRenewal } from './claims.ts'
 import type { ProviderHealth } from './provider-health.ts'
 import type { Revoker } from './revoker.ts'
 import type { Seal } from './seal.ts'
@@ -14,6 +15,7 @@ export interface FlightParts {
   provider: Provider
   health: ProviderHealth
   revoker: Revoker
+  claims: ClaimsRenewal
   options: Options
   say: Say
 }

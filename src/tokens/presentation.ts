@@ -63,7 +63,10 @@ export async function present(
           flight.cause === 'rejected',
         )
         flight.held = { ...cycle, tokens: fresh }
-        return await keep(parts, cycle, presentation, fresh)
+        const kept = await keep(parts, cycle, presentation, fresh)
+        const { idToken } = answer.tokens
+        if (kept.is === 'tokens' && idToken !== null) parts.claims.renew(cycle, idToken, fresh.accessToken)
+        return kept
       }
       if (is === 'silent') {
         if (presentation === 1) {

@@ -3,8 +3,9 @@ import { BffError } from '../errors.ts'
 import type { Options } from '../options.ts'
 import type { Login } from '../relying-party/authorization-code.ts'
 import type { Provider } from '../relying-party/provider.ts'
-import type { Fence, GoneReason, Remaining, Store, TokenRecord } from '../storage/store.ts'
+import type { Remaining, Store, TokenRecord } from '../storage/store.ts'
 import type { Say } from '../telemetry/events.ts'
+import { createClaimsRenewal, type RefreshedRecord } from './claims.ts'
 import { createDirectory } from './directory.ts'
 import { createEndings, type Endings } from './endings.ts'
 import type { Held, Landed } from './flight-parts.ts'
@@ -14,14 +15,8 @@ import { createProviderHealth } from './provider-health.ts'
 import { untilDefinite } from './repeat.ts'
 import { createRevoker } from './revoker.ts'
 import type { Seal } from './seal.ts'
+import { type Spendable, spend, unavailable } from './spendable.ts'
 import { TokenSet } from './token-set.ts'
-
-/** An access token, and the version of the record it is from. */
-export interface Spendable extends Fence {
-  accessToken: string
-  /** What was granted, separated by spaces. */
-  scope: string
-}
 
 /** What a session may spend, and for how long. Sessions are named by `ref`. */
 export interface Tokens extends Endings {
@@ -55,7 +50,15 @@ export interface Tokens extends Endings {
 /** The idle limit is pushed out by requests when this part of it has gone by, so that few of them write. */
 const slideAfterShare = 0.05
 
-export function createTokens(options: Options, store: Store, seal: Seal, provider: Provider, say: Say): Tokens {
+/** @param refreshedRecord how a session record changes with what the provider says of its user */
+export function createTokens(
+  options: Options,
+  store: Store,
+  seal: Seal,
+  provider: Provider,
+  refreshedRecord: RefreshedRecord,
+  say: Say,
+): Tokens {
   const { timing } = options
   const repeat = <T>(operation: () => Promise<T>) => untilDefinite(operation, timing.storeBudget, timing.retry)
   const idleMs = options.idleTimeoutSeconds * 1000
@@ -63,7 +66,8 @@ export function createTokens(options: Options, store: Store, seal: Seal, provide
   const open = createOpenedSets(seal, say)
   const revoker = createRevoker(provider, store, timing, say)
   const health = createProviderHealth(timing.probe)
-  const flights = createFlights({ store, seal, provider, health, revoker, options, say })
+  const claims = createClaimsRenewal(provider, store, refreshedRecord, say)
+  const flights = createFlights({ store, seal, provider, health, revoker, claims, options, say })
   const directory = createDirectory(options, store, seal)
   const endings = createEndings({ options, store, open, directory, revoker, say })
 
@@ -152,7 +156,7 @@ export function createTokens(options: Options, store: Store, seal: Seal, provide
     ...endings,
     async drain() {
       await flights.drain()
-      await revoker.drain()
+      await Promise.all([revoker.drain(), claims.drain()])
     },
   }
 }
@@ -172,21 +176,4 @@ function isHeldBy(record: TokenRecord, held: Held): boolean {
 
 function landingOf({ tokens, epoch, version }: Held): Landed {
   return { is: 'tokens', tokens, epoch, version: version + 1 }
-}
-
-function spend(landed: Landed): Spendable {
-  if (landed.is === 'gone') throw new BffError(wasEndedByProvider(landed.reason) ? 'session_ended' : 'no_session')
-  if (landed.is === 'later') throw unavailable(landed.afterMs)
-  const { tokens, epoch, version } = landed
-  if (!tokens.isSpendable) throw unavailable(0)
-  return { accessToken: tokens.accessToken, scope: tokens.scope, epoch, version }
-}
-
-function unavailable(afterMs: number): BffError {
-  return new BffError('provider_unreachable', { retryAfterSeconds: Math.max(Math.ceil(afterMs / 1000), 1) })
-}
-
-/** As opposed to by somebody who logged out. */
-function wasEndedByProvider(reason: GoneReason): boolean {
-  return reason === 'refused' || reason === 'rotation_lost' || reason === 'subject_changed'
 }

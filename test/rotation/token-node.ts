@@ -104,7 +104,7 @@ export async function startTokenNode(deployment: Deployment, options: TokenNodeO
   const store = options.wrap?.(script.store) ?? script.store
   const asked = createProvider(checked, say)
   await asked.configuration()
-  const tokens = createTokens(checked, store, createSeal(checked.sessionSecret), asked, say)
+  const tokens = createTokens(checked, store, createSeal(checked.sessionSecret), asked, () => null, say)
   return {
     tokens,
     store: own,
