@@ -2,7 +2,6 @@ import { verifyIdToken } from '../relying-party/id-token.ts'
 import type { Provider } from '../relying-party/provider.ts'
 import type { Store } from '../storage/store.ts'
 import type { Say } from '../telemetry/events.ts'
-import type { Cycle } from './flight-parts.ts'
 
 /** Somebody else may write the record between our read and our write, though hardly twice. */
 const mostTries = 3
@@ -16,7 +15,7 @@ export interface ClaimsRenewal {
    * In the background, after the refresh token beside it is durable: to verify a signature may mean to fetch keys, and
    * whatever comes of it the rotation must not wait for it nor suffer from it.
    */
-  renew(cycle: Cycle, idToken: string, accessToken: string): void
+  renew(stored: { ref: string; id: string }, idToken: string, accessToken: string): void
   /** Resolves when nothing is under way. */
   drain(): Promise<void>
 }
@@ -29,7 +28,7 @@ export function createClaimsRenewal(
 ): ClaimsRenewal {
   const underWay = new Set<Promise<void>>()
 
-  async function renew({ ref, id }: Cycle, idToken: string, accessToken: string): Promise<void> {
+  async function renew({ ref, id }: { ref: string; id: string }, idToken: string, accessToken: string): Promise<void> {
     const verdict = await verifyIdToken(provider, idToken, accessToken)
     if (verdict.is === 'refused') return say('id_token_refused', { ref, reason: verdict.reason })
     for (let tries = 0; tries < mostTries; tries += 1) {
@@ -41,10 +40,10 @@ export function createClaimsRenewal(
   }
 
   return {
-    renew(cycle, idToken, accessToken) {
+    renew(stored, idToken, accessToken) {
       // Failing that, the next refresh brings them again.
-      const work = renew(cycle, idToken, accessToken)
-        .catch((error: unknown) => say('claims_failed', { ref: cycle.ref }, error))
+      const work = renew(stored, idToken, accessToken)
+        .catch((error: unknown) => say('claims_failed', { ref: stored.ref }, error))
         .finally(() => underWay.delete(work))
       underWay.add(work)
     },

@@ -117,8 +117,18 @@ for (const store of ['redis', 'memory'] as const) {
     })
 
     test('logout wins over a refresh in flight, and what the refresh brings is revoked', async () => {
-      await using running = await begin()
-      const { browser, token, world } = running
+      const token = createTokenEndpoint()
+      const granted = Promise.withResolvers<void>()
+      const provider: WorldOptions['provider'] = {
+        onEvent: (event) => event === 'refresh' && granted.resolve(),
+        async intercept(request, response) {
+          // The logout's own revocation comes after it, or the refresh would find its token revoked.
+          if (request.url === '/token/revocation') await granted.promise
+          return token.intercept(request, response)
+        },
+      }
+      await using running = await begin({ provider })
+      const { browser, world } = running
       await untilOver()
       const arrived = token.arrival()
       const proceed = token.hold()
