@@ -61,6 +61,7 @@ export const providerShape = {
     .describe('authorization requests are pushed (RFC 9126) where that is offered; `required`: or no login at all'),
 }
 
-function isLoopbackAddress(hostname: string): boolean {
+/** @param hostname as a URL has it */
+export function isLoopbackAddress(hostname: string): boolean {
   return loopbackNames.has(hostname) || /^127\.\d+\.\d+\.\d+$/.test(hostname)
 }

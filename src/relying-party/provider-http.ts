@@ -3,7 +3,7 @@ import { Agent, type Dispatcher } from 'undici'
 /** Answers longer than this are cut off: no protocol message comes near it. */
 const maxAnswerBytes = 1_000_000
 
-/** A request has no answer, sent or not. */
+/** A request has no answer that could be read, sent or not. The message is ours, a sentence about the provider. */
 export class ProviderSilent extends Error {
   override readonly name = 'ProviderSilent'
 }
@@ -27,9 +27,12 @@ export interface Answer {
 /** An HTTP client for the provider: no retries, no redirects, no decoding, and it knows whether a request was sent. */
 export interface ProviderHttp {
   /** A `fetch` for one protocol step. @throws ProviderSilent */
-  fetchWith(options: AskOptions): (url: string, init: FetchInit) => Promise<Response>
+  fetchWith(options: AskOptions): Fetch
   close(): Promise<void>
 }
+
+/** @throws ProviderSilent */
+export type Fetch = (url: string, init: FetchInit) => Promise<Response>
 
 /** What openid-client hands to a custom fetch. */
 interface FetchInit {
@@ -78,7 +81,7 @@ function ask(
       },
       onResponseData(controller, chunk) {
         bytes += chunk.length
-        if (bytes > maxAnswerBytes) controller.abort(new Error('the answer is too long'))
+        if (bytes > maxAnswerBytes) controller.abort(new ProviderSilent('it answers with more than a megabyte'))
         else chunks.push(chunk)
       },
       onResponseEnd() {
@@ -86,12 +89,12 @@ function ask(
         const body = Buffer.concat(chunks).toString()
         onAnswer?.({ status, retryAfter: headers.get('retry-after'), body })
         // The Fetch standard knows no status above 599, and no body with these.
-        if (status > 599) reject(new ProviderSilent(`the provider answered with status ${status}`))
+        if (status > 599) reject(new ProviderSilent(`it answers with status ${status}`))
         else resolve(new Response(bodiless.has(status) ? null : body, { status, headers }))
       },
       onResponseError(_controller, error) {
         clearTimeout(timer)
-        reject(new ProviderSilent('the provider did not answer', { cause: error }))
+        reject(error instanceof ProviderSilent ? error : new ProviderSilent('it does not answer', { cause: error }))
       },
     }
 

@@ -1,8 +1,9 @@
-import { allowInsecureRequests, Configuration, customFetch, discovery, type ServerMetadata } from 'openid-client'
+import { allowInsecureRequests, Configuration, customFetch } from 'openid-client'
 import { BffError } from '../errors.ts'
 import type { Options } from '../options.ts'
 import type { Say } from '../telemetry/events.ts'
 import { createClientAuth } from './client-authentication.ts'
+import { discover, isInsecure } from './discovery.ts'
 import { createJwtVerifier, type VerifyJwt } from './issuer-keys.ts'
 import { keepDocument } from './kept-document.ts'
 import { ProviderFault, problemOf } from './provider-fault.ts'
@@ -25,17 +26,13 @@ export interface Provider {
 export function createProvider(options: Options, say: Say): Provider {
   const { issuer, clientId, clientSecret, timing } = options
   const http = createProviderHttp(timing.connect)
-  const insecure = new URL(issuer).protocol === 'http:' // the options allow it on loopback only
   const ages = { maxAgeMs: timing.metadata, renewalMs: timing.newKeys }
 
-  const metadata = keepDocument<ServerMetadata>(async () => {
+  const metadata = keepDocument(async () => {
     try {
-      const found = await discovery(new URL(issuer), clientId, undefined, undefined, {
-        [customFetch]: http.fetchWith({ timeoutMs: timing.ask }),
-        execute: insecure ? [allowInsecureRequests] : [],
-      })
+      const found = await discover(issuer, clientId, http.fetchWith({ timeoutMs: timing.ask }))
       say('discovered', { issuer })
-      return found.serverMetadata()
+      return found
     } catch (error) {
       say('discovery_failed', { issuer, problem: problemOf(error) }, error)
       throw unreachable(error)
@@ -64,7 +61,7 @@ export function createProvider(options: Options, say: Say): Provider {
       const configuration = new Configuration(server, clientId, undefined, createClientAuth(options, server))
       configuration[customFetch] = http.fetchWith({ timeoutMs: timing.ask, ...ask })
       configuration.timeout = 0 // ours, which begins when the request is sent
-      if (insecure) allowInsecureRequests(configuration)
+      if (isInsecure(issuer)) allowInsecureRequests(configuration)
       return configuration
     },
     verifyJwt: createJwtVerifier(keys, ages),

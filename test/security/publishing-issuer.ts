@@ -1,4 +1,4 @@
-import { createServer } from 'node:http'
+import { createServer, type IncomingMessage, type ServerResponse } from 'node:http'
 import { exportJWK, generateKeyPair, type JWK, type JWTPayload, SignJWT } from 'jose'
 import { closeServer, listen } from '../../demo/listen.ts'
 import { parseOptions } from '../../src/options.ts'
@@ -31,8 +31,11 @@ export interface PublishingIssuer extends AsyncDisposable {
   metadata: Record<string, unknown>
   /** Published as it is when a text. */
   keySet: readonly JWK[] | string
-  /** How the two documents are answered. @default 200 */
+  /** How documents are answered. @default 200 */
   status: number
+  headers: Record<string, string>
+  /** Takes the answer out of the usual way. */
+  answer: ((request: IncomingMessage, response: ServerResponse) => void) | null
   /** Paths that were asked for, oldest first. */
   readonly asked: readonly string[]
   /** Claims of a JWT for us, with an hour to live. */
@@ -48,9 +51,10 @@ export async function startPublishingIssuer(timing: Record<string, number> = {})
   const asked: string[] = []
   const server = createServer((request, response) => {
     asked.push(request.url ?? '')
+    if (self.answer !== null) return self.answer(request, response)
     const { keySet } = self
     const body = request.url === '/keys' ? (typeof keySet === 'string' ? keySet : { keys: keySet }) : published()
-    response.writeHead(self.status, { 'content-type': 'application/json' })
+    response.writeHead(self.status, { 'content-type': 'application/json', ...self.headers })
     response.end(typeof body === 'string' ? body : JSON.stringify(body))
   })
   const issuer = `http://127.0.0.1:${await listen(server, 0, '127.0.0.1')}`
@@ -83,6 +87,8 @@ export async function startPublishingIssuer(timing: Record<string, number> = {})
     metadata: {},
     keySet: [],
     status: 200,
+    headers: {},
+    answer: null,
     asked,
     claims(changes = {}) {
       const now = Math.floor(Date.now() / 1000)
