@@ -26,7 +26,8 @@ export async function verifyIdToken(
 ): Promise<JwtVerdict> {
   const verdict = await provider.verifyJwt(idToken, ['sub', 'exp', 'iat'])
   if (verdict.is === 'refused') return verdict
-  const { at_hash } = verdict.claims
+  const { sub, at_hash } = verdict.claims
+  if (sub === '') return { is: 'refused', reason: 'sub' }
   if (at_hash === undefined) return verdict
   const expected = accessToken === null ? null : leftHalfHash(accessToken, verdict.header.alg)
   return at_hash === expected ? verdict : { is: 'refused', reason: 'at_hash' }

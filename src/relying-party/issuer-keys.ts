@@ -29,7 +29,7 @@ export type JwtVerdict =
 
 /**
  * Checks a JWT that the provider has made for us: signature, by an algorithm that we accept and the provider says it
- * uses; `iss`; `aud`; `exp` and `nbf` where they are there.
+ * uses; `iss`; `aud`; `azp`, `exp` and `nbf` where they are there.
  * Keys are the provider's own: what a header says of keys (`jku`, `x5u`, `jwk`) is not looked at.
  * @param requiredClaims must be there
  * @throws BffError `provider_unreachable` when the keys cannot be had
@@ -75,6 +75,8 @@ export function createJwtVerifier(parts: IssuerKeysParts, ages: KeptOptions): Ve
           clockTolerance: clockToleranceSeconds,
         },
       )
+      const { azp = parts.clientId } = payload
+      if (azp !== parts.clientId) return { is: 'refused', reason: 'azp' }
       return { is: 'verified', claims: payload, header: protectedHeader }
     }
     try {

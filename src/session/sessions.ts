@@ -73,6 +73,12 @@ export function createSessions(
       try {
         userinfo = await userinfoClaims(provider, (await tokens.spendable(ref)).accessToken, idToken.sub)
       } catch (error) {
+        if (error instanceof BffError && error.problem === 'login_failed') {
+          // The provider mixes two users up: neither is to be believed.
+          say('subject_changed', { ref })
+          await tokens.end(ref, 'subject_changed')
+          throw error
+        }
         say('userinfo_failed', { ref }, error)
       }
     }

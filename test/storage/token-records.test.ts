@@ -265,6 +265,39 @@ for (const [name, open] of Object.entries(stores)) {
       assert.deepEqual(await store.tokens.end(ref, 'logout', null), { is: 'already', reason: 'logout', set: null })
     })
 
+    claim('a session record is rewritten for the flight whose set stands, and keeps its lifetime', async (store) => {
+      const { ref, flight } = await session(store)
+      const rewrite = (by: string, before: string, after: string) =>
+        store.tokens.rewriteSession(ref, { by, before, after })
+      const stored = async (id: string, version: number) => {
+        await flight(id, version).acquire()
+        await flight(id, version).mark()
+        await flight(id, version).replace(`set-of-${id}`)
+      }
+      await store.sessions.set(ref, 'a', { expiration: { type: 'EX', value: 1 } })
+      assert.equal(await rewrite('one', 'a', 'b'), 'changed', 'nothing of that flight stands')
+      await stored('one', 1)
+      assert.equal(await rewrite('one', 'x', 'b'), 'changed', 'somebody else wrote it')
+      assert.equal(await rewrite('one', 'a', 'b'), 'written')
+      assert.equal(await rewrite('one', 'a', 'b'), 'written', 'repeated')
+      await stored('two', 2)
+      assert.equal(await rewrite('one', 'b', 'c'), 'changed', 'overtaken')
+      assert.equal(await store.sessions.get(ref), 'b')
+      await until(async () => (await store.sessions.get(ref)) === null)
+    })
+
+    claim('a session record that has gone is not written again', async (store) => {
+      const { ref, flight } = await session(store)
+      await flight('one').acquire()
+      await flight('one').mark()
+      await flight('one').replace('set-2')
+      assert.equal(await store.tokens.rewriteSession(ref, { by: 'one', before: 'a', after: 'b' }), 'changed')
+      await store.sessions.set(ref, 'a', { expiration: { type: 'EX', value: 60 } })
+      await store.tokens.end(ref, 'logout', null)
+      assert.equal(await store.tokens.rewriteSession(ref, { by: 'one', before: 'a', after: 'b' }), 'changed')
+      assert.equal(await store.sessions.get(ref), null)
+    })
+
     claim('ending what never was says so', async (store) => {
       assert.deepEqual(await store.tokens.end(text(), 'logout', null), { is: 'none' })
     })
