@@ -180,10 +180,7 @@ export interface TokenRecords {
     ref: string,
     flight: Fence & { id: string; unanswered: number; set: string; grantEndsAt?: number | undefined },
   ): Promise<Replaced>
-  /**
-   * Replaces the text of the session record, which keeps its lifetime, if the token record still holds what flight `by`
-   * stored and the text is still the one that was read.
-   */
+  /** Replaces the session record's text if it is still `before`, and the set of flight `by` stands. Its life goes on. */
   rewriteSession(ref: string, change: { by: string; before: string; after: string }): Promise<'written' | 'changed'>
   release(ref: string, flight: Fence & { id: string; left: number; declined: number; backoffMs: number }): Promise<void>
   end(ref: string, reason: EndReason, fence: (Fence & { id: string }) | null): Promise<Ended>

@@ -197,6 +197,7 @@ function metadata(issuer: string, tokenEndpoint = `${issuer}/token`): object {
     issuer,
     authorization_endpoint: `${issuer}/auth`,
     token_endpoint: tokenEndpoint,
+    jwks_uri: `${issuer}/keys`,
     revocation_endpoint: `${issuer}/revoke`,
     response_types_supported: ['code'],
     subject_types_supported: ['public'],

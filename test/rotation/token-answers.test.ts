@@ -167,7 +167,7 @@ describe('what the token endpoint answers', { concurrency: 4 }, () => {
 
   test('a name that does not resolve: nothing was sent, the token is in no doubt, the session lives', async () => {
     // Too long a label: found out on this machine, no name server is asked.
-    await using provider = await startRotatingProvider({ tokenEndpoint: `http://${'x'.repeat(64)}.invalid/token` })
+    await using provider = await startRotatingProvider({ tokenEndpoint: `https://${'x'.repeat(64)}.invalid/token` })
     await using node = await startTokenNode(createDeployment(provider), {
       store: createMemoryStore(timingSchema.parse({}).ended),
     })
