@@ -18,11 +18,13 @@ const grantBound = new Set(['AccessToken', 'AuthorizationCode', 'RefreshToken'])
 /**
  * A store in memory without a size limit. The one that comes with the library forgets the least recently used of 1000
  * records, so that a long test would see sessions end for no reason of its own.
+ * @param leewaySeconds for so long the refresh token that was used last in its grant counts as unused
  */
-export function createProviderStore(): ProviderStore {
+export function createProviderStore(leewaySeconds: number): ProviderStore {
   const entries = new Map<string, Entry>()
   const byGrant = new Map<string, Set<string>>()
   const byUid = new Map<string, string>()
+  const lastUsed = new Map<string, { key: string; until: number }>()
   let writes = 0
 
   function read(key: string): AdapterPayload | undefined {
@@ -52,6 +54,12 @@ export function createProviderStore(): ProviderStore {
   function revoke(grantId: string): void {
     for (const key of byGrant.get(grantId) ?? []) entries.delete(key)
     byGrant.delete(grantId)
+    lastUsed.delete(grantId)
+  }
+
+  function isInLeeway(key: string, { grantId = '' }: AdapterPayload): boolean {
+    const last = lastUsed.get(grantId)
+    return last?.key === key && Date.now() < last.until
   }
 
   return {
@@ -67,7 +75,10 @@ export function createProviderStore(): ProviderStore {
         sweep()
       },
       async find(id) {
-        return read(`${kind}:${id}`)
+        const payload = read(`${kind}:${id}`)
+        if (payload?.consumed === undefined || !isInLeeway(`${kind}:${id}`, payload)) return payload
+        const { consumed: _, ...unused } = payload
+        return unused
       },
       async findByUid(uid) {
         const key = byUid.get(uid)
@@ -80,6 +91,9 @@ export function createProviderStore(): ProviderStore {
       async consume(id) {
         const payload = read(`${kind}:${id}`)
         if (payload) payload.consumed = Math.floor(Date.now() / 1000)
+        if (payload?.grantId && kind === 'RefreshToken') {
+          lastUsed.set(payload.grantId, { key: `${kind}:${id}`, until: Date.now() + leewaySeconds * 1000 })
+        }
       },
       async destroy(id) {
         remove(`${kind}:${id}`)

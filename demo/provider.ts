@@ -26,8 +26,10 @@ export interface ProviderOptions {
   port?: number
   /** @default '127.0.0.1' */
   host?: string
-  /** @default the address it listens on */
+  /** @default the address it listens on, with `path` */
   issuer?: string
+  /** Where it lies below its address, as the issuer names it: a tenant, or a slash. @default '' */
+  path?: string
   /**
    * Audience of the access tokens, which are JWTs for this API. Such a token cannot be used at the userinfo endpoint;
    * `null` issues opaque tokens that can, and that no API can read. @default 'https://api.coatcheck.example'
@@ -41,6 +43,8 @@ export interface ProviderOptions {
   refreshTokenSeconds?: number
   /** Whether every refresh replaces the refresh token, and a replaced one revokes its whole grant. @default true */
   rotate?: boolean
+  /** Seconds in which the refresh token before the newest is taken once more. @default 0 */
+  leewaySeconds?: number
   /** Changes what the library is told, for providers of another kind. */
   configure?: (usual: Configuration) => Configuration
   /** @default alice and bob, whose password is the user name */
@@ -67,7 +71,7 @@ export interface Provider {
 export async function startProvider(options: ProviderOptions): Promise<Provider> {
   const { port = 0, host = '127.0.0.1', accounts = demoAccounts, configure = (usual) => usual, intercept } = options
   const counts = createCounts()
-  const store = createProviderStore()
+  const store = createProviderStore(options.leewaySeconds ?? 0)
   const count = (event: ProviderEvent): void => {
     counts[event] += 1
     options.onEvent?.(event)
@@ -79,7 +83,8 @@ export async function startProvider(options: ProviderOptions): Promise<Provider>
   }
   const server = createServer((request, response) => answer(request, response))
   const listeningPort = await listen(server, port, host)
-  const issuer = options.issuer ?? `http://${host}:${listeningPort}`
+  const { path = '' } = options
+  const issuer = options.issuer ?? `http://${host}:${listeningPort}${path}`
 
   const provider = new OidcProvider(issuer, {
     ...configure(await createConfiguration(options, accounts)),
@@ -97,7 +102,7 @@ export async function startProvider(options: ProviderOptions): Promise<Provider>
       if (await intercept?.(request, response)) return
       if (request.url?.startsWith(loginPath)) return login(request, response)
       if (request.url === '/') return welcome(response)
-      return protocol(request, response)
+      return protocol(mountedBelow(path, request), response)
     }
     handle().catch((error: unknown) => {
       process.stderr.write(`provider: ${String(error)}\n`)
@@ -112,6 +117,14 @@ export async function startProvider(options: ProviderOptions): Promise<Provider>
     revokeGrants: () => store.revokeGrants(),
     close: () => closeServer(server),
   }
+}
+
+/** The request as the library sees it when the provider does not lie at the root; it knows this from Express. */
+function mountedBelow(path: string, request: IncomingMessage): IncomingMessage {
+  const mount = path.replace(/\/$/, '')
+  const { url = '' } = request
+  if (mount === '' || !url.startsWith(`${mount}/`)) return request
+  return Object.assign(request, { originalUrl: url, url: url.slice(mount.length) })
 }
 
 function welcome(response: ServerResponse): void {

@@ -82,7 +82,8 @@ export async function startWorld(world: WorldOptions = {}): Promise<World> {
     },
   })
   started.defer(() => provider.close())
-  recordEndSessionEndpoint(await endSessionEndpointOf(provider.issuer))
+  const endSessionEndpoint = await endSessionEndpointOf(provider.issuer)
+  if (endSessionEndpoint !== undefined) recordEndSessionEndpoint(endSessionEndpoint)
   const upstream = started.use(await startUpstream())
 
   const options: BffOptions = {
@@ -149,10 +150,10 @@ function secret(kind: 'client_secret' | 'session_secret'): string {
   return value
 }
 
-async function endSessionEndpointOf(issuer: string): Promise<string> {
-  const response = await fetch(`${issuer}/.well-known/openid-configuration`)
-  // The provider is ours, and it has one.
-  const metadata = (await response.json()) as { end_session_endpoint: string }
+async function endSessionEndpointOf(issuer: string): Promise<string | undefined> {
+  const response = await fetch(`${issuer.replace(/\/$/, '')}/.well-known/openid-configuration`)
+  // The provider is ours; some of them have none.
+  const metadata = (await response.json()) as { end_session_endpoint?: string }
   return metadata.end_session_endpoint
 }
 

@@ -1,0 +1,86 @@
+import assert from 'node:assert/strict'
+import { describe, test } from 'node:test'
+import { decodeJwt } from 'jose'
+import { startWorld } from '../support/world.ts'
+import { createTokenAnswers, overAtOnce } from './token-answers.ts'
+
+describe('a provider that', { concurrency: 4 }, () => {
+  test('says nothing of the life of its tokens: they are used for as long as is configured', async () => {
+    const answers = createTokenAnswers()
+    answers.always(({ expires_in: _, ...rest }) => rest)
+    await using world = await startWorld({ store: 'memory', provider: { intercept: answers.intercept } })
+    const browser = world.browser()
+    await browser.login()
+    for (let call = 0; call < 3; call++) assert.equal((await browser.api('/api/x')).status, 200)
+    assert.equal(world.provider.counts.refresh, 0)
+  })
+
+  test('gives no new refresh token at some refreshes: the one in hand goes on', async () => {
+    const answers = createTokenAnswers()
+    await using world = await startWorld({ store: 'memory', provider: { rotate: false, intercept: answers.intercept } })
+    const browser = world.browser()
+    await browser.login()
+    answers.always(({ refresh_token: _, ...rest }) => ({ ...rest, expires_in: overAtOnce }))
+    for (let call = 0; call < 3; call++) assert.equal((await browser.api('/api/x')).status, 200)
+    assert.equal(world.provider.counts.refresh, 3)
+  })
+
+  for (const status of [400, 401, 403]) {
+    test(`answers a refresh with ${status} and nothing else: not known to be a refusal, so the session waits`, async () => {
+      const answers = createTokenAnswers()
+      let mute = false
+      await using world = await startWorld({
+        store: 'memory',
+        bff: { timing: { decline: 1 } },
+        provider: {
+          intercept(request, response) {
+            if (!mute || request.url !== '/token') return answers.intercept(request, response)
+            response.writeHead(status).end()
+            return true
+          },
+        },
+      })
+      const browser = world.browser()
+      await browser.login()
+      mute = true
+      const answer = await browser.api('/api/x')
+      assert.deepEqual([answer.status, answer.headers.has('retry-after')], [503, true])
+      mute = false
+      assert.equal((await browser.api('/api/x')).status, 200)
+    })
+  }
+
+  test('has no end_session_endpoint: a logout ends here, and the browser goes where it wanted to', async () => {
+    await using world = await startWorld({
+      store: 'memory',
+      provider: {
+        configure: (usual) => ({ ...usual, features: { ...usual.features, rpInitiatedLogout: { enabled: false } } }),
+      },
+    })
+    const browser = world.browser()
+    await browser.login()
+    const { logoutUrl } = await (await browser.api('/bff/user')).json()
+    assert.equal((await browser.logout(`${logoutUrl}&returnUrl=/bye`)).url, `${world.origin}/bye`)
+    assert.equal((await browser.api('/bff/user')).status, 401)
+  })
+
+  test('names its sessions: a logout without the ID token says which one is meant, and nobody is asked', async () => {
+    const idTokens: string[] = []
+    await using world = await startWorld({
+      store: 'memory',
+      provider: { onToken: ({ kind, value }) => void (kind === 'id_token' && idTokens.push(value)) },
+      registration: (usual) => ({
+        ...usual,
+        backchannel_logout_uri: 'http://127.0.0.1:9/',
+        backchannel_logout_session_required: true,
+      }),
+    })
+    const browser = world.browser()
+    await browser.login()
+    const { redirectTo } = await (await browser.api('/bff/logout', { method: 'POST' })).json()
+    const { sid } = decodeJwt(idTokens[0] ?? '')
+    assert.ok(sid)
+    assert.equal(new URL(redirectTo).searchParams.get('logout_hint'), sid)
+    assert.match(await (await browser.navigate(redirectTo)).text(), /Signing out/)
+  })
+})
