@@ -29,6 +29,7 @@ export function findAddresses({ publicUrl, basePath, clientKeys }: Options): Fin
   return [
     ok(`to register there, redirect URI: ${at(paths.callback)}`),
     ok(`to register there, post-logout redirect URI: ${at(paths.logoutCallback)}`),
+    ok(`to register there, back-channel logout URI: ${at(paths.backchannel)}`),
     ...(clientKeys.length > 0 ? [ok(`to register there, JWK Set URI: ${at(paths.jwks)}`)] : []),
   ]
 }
