@@ -24,7 +24,8 @@ const algorithmOfCurve: Readonly<Record<string, string>> = { 'P-256': 'ES256', '
 const leastRsaBits = 2048
 
 /**
- * Reads private keys: PEM (PKCS #8, PKCS #1 or SEC 1, one after another), a JWK, or a JWK Set. RSA keys sign with RS256
+ * Reads private keys: PEM (PKCS #8, PKCS #1 or SEC 1, one after another, with anything else between them), a JWK, or a
+ * JWK Set. RSA keys sign with RS256
  * unless their JWK says PS256; a key without `kid` is named by its thumbprint.
  * @returns the keys in their order, or in one sentence what is wrong with them; no part of a key is repeated in it
  */
@@ -53,7 +54,7 @@ function readJwks(text: string): Jwk[] | null {
 
 function readPems(text: string): Jwk[] | null {
   try {
-    const blocks = text.match(/-----BEGIN ([A-Z ]+)-----[^-]+-----END \1-----/g) ?? []
+    const blocks = text.match(/-----BEGIN ([A-Z ]*PRIVATE KEY)-----[^-]+-----END \1-----/g) ?? []
     return blocks.map((pem) => createPrivateKey(pem).export({ format: 'jwk' }))
   } catch {
     return null

@@ -99,11 +99,18 @@ const grant: Comparison = (options, metadata) => {
 const clientAuthentication: Comparison = (options, metadata) => {
   const offered = listOf(metadata, 'token_endpoint_auth_methods_supported') ?? ['client_secret_basic']
   const method = clientAuthMethod(options, offered)
-  return offered.includes(method)
-    ? ok(`client authentication: ${method}`)
-    : problem(
-        `client authentication: ${method} is not among ${offered.join(', ')}; set BFF_CLIENT_AUTH or BFF_CLIENT_KEYS`,
-      )
+  if (!offered.includes(method)) {
+    const others = offered.join(', ')
+    return problem(`client authentication: ${method} is not among ${others}; set BFF_CLIENT_AUTH or BFF_CLIENT_KEYS`)
+  }
+  const [key] = options.clientKeys
+  const algorithms = listOf(metadata, 'token_endpoint_auth_signing_alg_values_supported')
+  if (method !== 'private_key_jwt' || key === undefined || algorithms === null)
+    return ok(`client authentication: ${method}`)
+  const { alg } = key.publicJwk
+  return algorithms.includes(alg)
+    ? ok(`client authentication: ${method}, ${alg}`)
+    : problem(`client authentication: the first key signs with ${alg}, which is not among ${algorithms.join(', ')}`)
 }
 
 const audience: Comparison = ({ provider, authorizationParams }) =>

@@ -85,11 +85,19 @@ describe('coatcheck check', () => {
   })
 
   test('tells the JWK Set to register where there are keys', async () => {
-    const { privateKey } = await crypto.subtle.generateKey({ name: 'ECDSA', namedCurve: 'P-256' }, true, ['sign'])
-    const clientKeys = JSON.stringify(await crypto.subtle.exportKey('jwk', privateKey))
-    const found = await findings({ clientSecret: undefined, clientKeys })
-    assert.ok(found.includes('ok client authentication: private_key_jwt'))
+    const found = await findings({ clientSecret: undefined, clientKeys: await newKey() })
+    assert.ok(found.includes('ok client authentication: private_key_jwt, ES256'))
     assert.ok(found.some((line) => line.endsWith('https://app.example/bff/jwks.json')))
+  })
+
+  test('a key whose signatures the provider does not take is a problem', async () => {
+    const said = {
+      token_endpoint_auth_methods_supported: ['private_key_jwt'],
+      token_endpoint_auth_signing_alg_values_supported: ['PS256'],
+    }
+    answers = { [discoveryPath]: metadata(said) }
+    const found = await findings({ clientSecret: undefined, clientKeys: await newKey() })
+    assert.ok(found.some((line) => /^problem client authentication: .*ES256.*PS256/.test(line)))
   })
 
   const table: Record<string, [object, Partial<BffOptions>, RegExp]> = {
@@ -182,6 +190,11 @@ describe('coatcheck check', () => {
     assert.ok(mistaken.lines.some((line) => line.startsWith('problem  issuer: ')))
   })
 })
+
+async function newKey(): Promise<string> {
+  const { privateKey } = await crypto.subtle.generateKey({ name: 'ECDSA', namedCurve: 'P-256' }, true, ['sign'])
+  return JSON.stringify(await crypto.subtle.exportKey('jwk', privateKey))
+}
 
 async function runCommand(issuer: string) {
   const main = join(import.meta.dirname, '../../src/main.ts')

@@ -22,7 +22,9 @@ describe('keys of our own', () => {
   test('are read from every PEM that openssl writes, one after another', () => {
     for (const type of ['pkcs8', 'pkcs1'] as const) assert.deepEqual(algorithmsOf(pem(rsa.privateKey, type)), ['RS256'])
     for (const type of ['pkcs8', 'sec1'] as const) assert.deepEqual(algorithmsOf(pem(ec.privateKey, type)), ['ES256'])
-    assert.deepEqual(algorithmsOf(`# new\n${pem(ec.privateKey)}\n# old\r\n${pem(rsa.privateKey)}`), ['ES256', 'RS256'])
+    const parameters = '-----BEGIN EC PARAMETERS-----\nBggqhkjOPQMBBw==\n-----END EC PARAMETERS-----\n'
+    const several = `${parameters}${pem(ec.privateKey, 'sec1')}\n# old\r\n${pem(rsa.privateKey)}`
+    assert.deepEqual(algorithmsOf(several), ['ES256', 'RS256'])
   })
 
   test('are read from a JWK and from a JWK Set, with the algorithm that they name', () => {
