@@ -64,7 +64,7 @@ describe('options', () => {
     'an upstream whose path resolves to another': { routes: [{ path: '/api', upstream: 'http://a/b/../c' }] },
     'an upstream with credentials': { routes: [{ path: '/api', upstream: 'http://u:p@a' }] },
     'a scope without openid': { scope: 'profile' },
-    'no client authentication': { clientAuth: 'none' },
+    'R1: no client authentication': { clientAuth: 'none' },
     'neither a client secret nor keys': { clientSecret: undefined },
     'private_key_jwt without keys': { clientAuth: 'private_key_jwt' },
     'client_secret_jwt without a secret': { clientAuth: 'client_secret_jwt', clientSecret: undefined },

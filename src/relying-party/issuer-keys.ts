@@ -17,7 +17,7 @@ export const asymmetric: ReadonlySet<string> = new Set(
 )
 
 /** Signatures by the client secret, which whoever publishes keys does not know (OpenID Connect Core 1.0, section 10.1). */
-const bySecret = new Set(['HS256', 'HS384', 'HS512'])
+export const bySecret: ReadonlySet<string> = new Set(['HS256', 'HS384', 'HS512'])
 
 /** How far the provider's clock may be off, in seconds. */
 export const clockToleranceSeconds = 30

@@ -24,7 +24,7 @@ export async function checkProvider(options: Options): Promise<Finding[]> {
   return [
     ok(`discovery: ${url}`),
     ...compareWithProvider(options, document),
-    findKeys(document, keySet),
+    findKeys(options, document, keySet),
     findClock(date),
     ...findAddresses(options),
   ]

@@ -1,7 +1,7 @@
 import type { Options } from '../options.ts'
 import { paths } from '../wire.ts'
 import { clientAuthMethod } from './client-authentication.ts'
-import { asymmetric, clockToleranceSeconds } from './issuer-keys.ts'
+import { asymmetric, bySecret, clockToleranceSeconds } from './issuer-keys.ts'
 import { providerProfiles } from './provider-profiles.ts'
 
 /** One line of `coatcheck check`: what was found and, unless it is fine, what to do. */
@@ -35,13 +35,20 @@ export function findAddresses({ publicUrl, basePath, clientKeys }: Options): Fin
 }
 
 /** @param keySet what `jwks_uri` yields, `null` when that cannot be used */
-export function findKeys(metadata: ProviderDocument, keySet: ProviderDocument | null): Finding {
-  const said = listOf(metadata, 'id_token_signing_alg_values_supported') ?? ['RS256']
-  const algorithms = said.filter((alg) => asymmetric.has(alg))
+export function findKeys(
+  { clientSecret }: Options,
+  metadata: ProviderDocument,
+  keySet: ProviderDocument | null,
+): Finding {
+  const algorithms = listOf(metadata, 'id_token_signing_alg_values_supported') ?? ['RS256']
+  const byKey = algorithms.filter((alg) => asymmetric.has(alg))
   const keys = listOf(keySet ?? {}, 'keys') ?? []
-  if (keys.length === 0) return problem('keys: jwks_uri yields none, and ID tokens cannot be verified')
-  if (algorithms.length > 0) return ok(`keys: ${keys.length}, for ${algorithms.join(', ')}`)
-  return problem('keys: it signs ID tokens by no algorithm with a key pair; set RS256 there')
+  if (byKey.length > 0 && keys.length > 0) return ok(`keys: ${keys.length}, for ${byKey.join(', ')}`)
+  if (byKey.length > 0) return problem('keys: jwks_uri yields none, and ID tokens cannot be verified')
+  if (clientSecret !== undefined && algorithms.some((alg) => bySecret.has(alg))) {
+    return warning('keys: ID tokens are signed with the client secret; let the provider sign with a key pair')
+  }
+  return problem('keys: ID tokens are signed in no way that can be verified; set RS256 there')
 }
 
 /** @param date the `Date` header of an answer that has just come */

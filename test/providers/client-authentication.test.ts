@@ -11,7 +11,7 @@ const awkwardSecret = `:%+ /?&=%41~-_.${'x'.repeat(32)}`
 
 describe('the client proves who it is', { concurrency: 4 }, () => {
   for (const method of ['client_secret_basic', 'client_secret_post', 'client_secret_jwt'] as const) {
-    test(`by ${method}, whatever characters its secret has: log in, refresh, log out`, async () => {
+    test(`R1: by ${method}, whatever characters its secret has: log in, refresh, log out`, async () => {
       await using world = await bySecret(method, { clientAuth: method })
       await walk(world)
     })
@@ -31,7 +31,7 @@ describe('the client proves who it is', { concurrency: 4 }, () => {
     RSA: generateKeyPairSync('rsa', { modulusLength: 2048 }).privateKey,
     EC: newKey(),
   })) {
-    test(`by private_key_jwt with an ${type} key, without any secret`, async () => {
+    test(`R2: by private_key_jwt with an ${type} key, without any secret`, async () => {
       await using world = await byKey(pem(key))
       await walk(world)
     })
