@@ -16,9 +16,9 @@ import { createRequestStack } from './request-stack.ts'
 import { startServer, stopServer } from './servers.ts'
 import { refreshedRecord } from './session/claims.ts'
 import { createCookieJar } from './session/cookie-jar.ts'
+import { createLogins } from './session/logins.ts'
 import { createLogout } from './session/logout.ts'
 import { createOperatorSessions, type OperatorSessions } from './session/operator-sessions.ts'
-import { createPendingLogins } from './session/pending-login.ts'
 import { createProviderLogout } from './session/provider-logout.ts'
 import { createSessionCookie } from './session/session-cookie.ts'
 import { createSessionWatch } from './session/session-watch.ts'
@@ -34,7 +34,6 @@ import { createLog } from './telemetry/log.ts'
 import { createOpenStreams } from './tokens/open-streams.ts'
 import { createSeal } from './tokens/seal.ts'
 import { createTokens } from './tokens/tokens.ts'
-import { paths } from './wire.ts'
 
 /** A running backend-for-frontend. */
 export interface Bff {
@@ -70,7 +69,7 @@ export interface Bff {
  */
 export function createBff(options: BffOptions, parts: { log?: Logger; store?: Store } = {}): Bff {
   const checked = parseOptions(options, { production: inProduction() })
-  const { publicUrl, basePath, timing } = checked
+  const { publicUrl, timing } = checked
   const counters = createCounters()
   const say = createSay(parts.log ?? createLog(), counters)
 
@@ -81,13 +80,13 @@ export function createBff(options: BffOptions, parts: { log?: Logger; store?: St
 
   const jar = createCookieJar(checked)
   const cookie = createSessionCookie(checked, jar, store.sessions, say)
-  const pending = createPendingLogins(store.logins, seal, jar, timing.login)
-  const sessions = createSessions(checked, store, provider, tokens, pending, say)
+  const logins = createLogins(store, seal, jar, timing.login, say)
+  const sessions = createSessions(checked, store, provider, tokens, logins, say)
   const logout = createLogout(checked, jar, seal, provider, tokens)
   const providerLogout = createProviderLogout(store, provider, tokens, say)
 
   const headers = createSecurityHeaders(checked, pageStyleHash)
-  const answer = createErrorAnswer(say, basePath + paths.login, headers.endpoints)
+  const answer = createErrorAnswer(say, checked, headers.endpoints)
   const streams = createOpenStreams(store, timing.storeBudget, say)
   const watch = createSessionWatch(store, streams)
   const userSessions = createUserSessions(checked, store, tokens, say)
@@ -98,7 +97,7 @@ export function createBff(options: BffOptions, parts: { log?: Logger; store?: St
     limits,
     jar,
     cookie,
-    pending,
+    logins,
     sessions,
     logout,
     providerLogout,

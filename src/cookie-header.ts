@@ -1,3 +1,6 @@
+/** What a browser sent: every value of every name, in order. */
+export type Cookies = ReadonlyMap<string, readonly string[]>
+
 /**
  * Reads a Cookie header: names byte for byte, nothing trimmed but the space that RFC 6265, section 4.2.1 puts there.
  * @returns every value of every name, in order

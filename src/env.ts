@@ -17,6 +17,7 @@ const readers: Readonly<Record<string, (text: string) => unknown>> = {
   trustProxy: (text) =>
     text === 'true' || text === 'false' ? text === 'true' : /^\d+$/.test(text) ? Number(text) : text,
   remember: boolean,
+  crossSiteLogin: boolean,
   loginsPerMinute: number,
   refreshBeforeSeconds: number,
   defaultTokenSeconds: number,

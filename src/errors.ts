@@ -5,6 +5,8 @@
 export const problems = {
   bad_request: [400, 'The request is malformed.'],
   bad_target: [400, 'The request path is not acceptable.'],
+  login_used: [400, 'The login was finished before, or took too long.'],
+  cookies_not_kept: [400, 'The browser does not keep the cookies of this site.'],
   login_failed: [400, 'The login could not be completed.'],
   login_denied: [403, 'The login was refused.'],
   no_session: [401, 'There is no session.'],
@@ -42,9 +44,9 @@ export class BffError extends Error {
     return problems[this.problem][0]
   }
 
-  /** The stable code on the wire. A denied login shares `login_failed` and differs in status alone. */
+  /** The stable code on the wire. A used login, and a denied one, are failed logins to whoever switches on codes. */
   get code(): string {
-    return this.problem === 'login_denied' ? 'login_failed' : this.problem
+    return this.problem === 'login_used' || this.problem === 'login_denied' ? 'login_failed' : this.problem
   }
 }
 

@@ -81,6 +81,10 @@ const shape = {
     .union([z.boolean(), z.int().min(0), z.string().min(1)])
     .default(false)
     .describe("whose `X-Forwarded-For` is believed, as Express's `trust proxy`"),
+  crossSiteLogin: z
+    .boolean()
+    .default(true)
+    .describe('whether a link on another site, or in a mail that is read there, may start a login'),
   loginsPerMinute: z
     .int()
     .positive()

@@ -7,6 +7,7 @@ export const antiForgeryHeader = { name: 'x-csrf', value: '1' } as const
 export const paths = {
   login: '/login',
   callback: '/callback',
+  usedCallback: '/callback/used',
   user: '/user',
   logout: '/logout',
   logoutCallback: '/logout/callback',

@@ -3,8 +3,8 @@ import { BffError } from '../errors.ts'
 import type { RateLimits } from '../http/rate-limit.ts'
 import type { Options } from '../options.ts'
 import type { CookieJar } from '../session/cookie-jar.ts'
+import type { Logins } from '../session/logins.ts'
 import type { Logout } from '../session/logout.ts'
-import type { PendingLogins } from '../session/pending-login.ts'
 import type { ProviderLogout } from '../session/provider-logout.ts'
 import type { SessionCookie, WithSession } from '../session/session-cookie.ts'
 import type { SessionWatch } from '../session/session-watch.ts'
@@ -17,7 +17,7 @@ export interface EndpointParts {
   limits: RateLimits
   jar: CookieJar
   cookie: SessionCookie
-  pending: PendingLogins
+  logins: Logins
   sessions: Sessions
   logout: Logout
   providerLogout: ProviderLogout

@@ -15,6 +15,7 @@ import { login } from './login.ts'
 import { logoutByNavigation, logoutByScript } from './logout.ts'
 import { logoutCallback } from './logout-callback.ts'
 import { endOtherSessions, endSession, listSessions } from './sessions.ts'
+import { usedCallback } from './used-callback.ts'
 import { user } from './user.ts'
 
 /** Our own endpoints, under `basePath`. Everything else under it is `no_route`. */
@@ -50,6 +51,7 @@ export function createEndpoints(parts: EndpointParts, setHeaders: SetHeaders, an
   // back-channel logout the token, front-channel logout the provider's `sid`.
   app.get(at(paths.login), limits.ofRequests('login', options.loginsPerMinute), run(login(parts)))
   app.get(at(paths.callback), limits.ofRequests('callback', options.loginsPerMinute), session, run(callback(parts)))
+  app.get(at(paths.usedCallback), session, run(usedCallback(parts)))
   app.get(at(paths.user), header, session, run(user(parts)))
   app.get(at(paths.events), header, run(events(parts)))
   app.get(at(paths.sessions), header, session, run(listSessions(parts)))
@@ -68,7 +70,9 @@ export function createEndpoints(parts: EndpointParts, setHeaders: SetHeaders, an
   })
 
   // A person navigates to these; everything else is asked by a script.
-  const navigated = new Set([paths.login, paths.callback, paths.logout, paths.logoutCallback].map(at))
+  const navigated = new Set(
+    [paths.login, paths.callback, paths.usedCallback, paths.logout, paths.logoutCallback].map(at),
+  )
   const failed: ErrorRequestHandler = (thrown, request, response, _next) => {
     // Express found a path that cannot be decoded.
     const error = thrown instanceof URIError ? new BffError('bad_request', { cause: thrown }) : thrown

@@ -1,7 +1,9 @@
 import type { IncomingMessage, ServerResponse } from 'node:http'
 import { BffError } from '../errors.ts'
+import type { Options } from '../options.ts'
 import { errorPage } from '../pages/error-page.ts'
 import type { Say } from '../telemetry/events.ts'
+import { paths } from '../wire.ts'
 import { send, sendProblem } from './problem.ts'
 import { requestId } from './request-id.ts'
 import type { SetHeaders } from './security-headers.ts'
@@ -15,7 +17,9 @@ export interface ErrorAnswer {
 }
 
 /** @param setHeaders sets the security headers of an error answer */
-export function createErrorAnswer(say: Say, loginUrl: string, setHeaders: SetHeaders): ErrorAnswer {
+export function createErrorAnswer(say: Say, { publicUrl, basePath }: Options, setHeaders: SetHeaders): ErrorAnswer {
+  const addresses = { publicUrl, loginUrl: basePath + paths.login, usedLoginUrl: basePath + paths.usedCallback }
+
   /** The error as it may be shown; `null` when the answer is beyond saving. */
   function settle(request: IncomingMessage, response: ServerResponse, error: unknown): BffError | null {
     const known = error instanceof BffError ? error : new BffError('internal', { cause: error })
@@ -40,7 +44,7 @@ export function createErrorAnswer(say: Say, loginUrl: string, setHeaders: SetHea
       const known = settle(request, response, error)
       if (known === null) return
       if (!(request.headers.accept ?? '').includes('text/html')) sendProblem(request, response, known)
-      else send(response, known, 'text/html; charset=utf-8', errorPage(known, requestId(request), loginUrl))
+      else send(response, known, 'text/html; charset=utf-8', errorPage(known, requestId(request), addresses))
     },
   }
 }

@@ -1,5 +1,5 @@
 import { createHash } from 'node:crypto'
-import type { BffError } from '../errors.ts'
+import type { BffError, ProblemName } from '../errors.ts'
 
 const style = `
 :root { color-scheme: light dark; --ink: #1d2129; --paper: #f6f3ee; --card: #fff; --link: #8a3324 }
@@ -18,29 +18,49 @@ dd { margin: 0; font-family: ui-monospace, monospace; overflow-wrap: anywhere }
 /** For the content security policy of answers that may be this page. */
 export const pageStyleHash = `'sha256-${createHash('sha256').update(style).digest('base64')}'`
 
-const advice: Partial<Record<string, string>> = {
+const advice: Partial<Record<ProblemName, string>> = {
+  login_used: 'You are taken on to where you were going.',
   login_failed: 'Logins expire after a while and work only once. Starting again usually helps.',
+  cookies_not_kept: `You have logged in, but the cookie that says so did not come back. Please allow cookies for this
+site, and open it by its own address, which is below. If you run this site: browsers must reach it by exactly this
+address, and what stands in between must pass on every <code>Set-Cookie</code> as it is.`,
+  anti_forgery: 'Another page led here in a way that is not allowed. From this page it is.',
   too_many_requests: 'Please try again in a minute.',
   provider_unreachable: 'Nothing is lost. Please try again in a few moments.',
   store_unreachable: 'Nothing is lost. Please try again in a few moments.',
 }
 
+/** Addresses of ours that a page leads to, and where our site is. None of them comes from a request. */
+export interface PageAddresses {
+  publicUrl: string
+  loginUrl: string
+  /** Where a used login goes on. */
+  usedLoginUrl: string
+}
+
 /**
  * The page a person sees when a login cannot go on: what, a stable code, and the way back in. Nothing of the request
- * is on it, so there is nothing to escape but our own text.
+ * is on it, so there is nothing to escape but our own text. The page of a used login leads on by itself, without a script.
  */
-export function errorPage(error: BffError, requestId: string, loginUrl: string): string {
+export function errorPage(
+  error: BffError,
+  requestId: string,
+  { publicUrl, loginUrl, usedLoginUrl }: PageAddresses,
+): string {
+  const isUsedLogin = error.problem === 'login_used'
+  const [href, text] = isUsedLogin ? [usedLoginUrl, 'Go on'] : [loginUrl, 'Try again']
+  const refresh = isUsedLogin ? `<meta http-equiv="refresh" content="0; url=${usedLoginUrl}">\n` : ''
   return `<!doctype html>
 <html lang="en">
 <meta charset="utf-8">
 <meta name="viewport" content="width=device-width, initial-scale=1">
-<title>${error.message}</title>
+${refresh}<title>${error.message}</title>
 <style>${style}</style>
 <main>
 <h1>${error.message}</h1>
-<p>${advice[error.code] ?? 'If this happens again, please tell whoever runs this site, with the two values below.'}</p>
-<p><a href="${loginUrl}">Try again</a></p>
-<dl><dt>Code</dt><dd>${error.code}</dd><dt>Request</dt><dd>${requestId}</dd></dl>
+<p>${advice[error.problem] ?? 'If this happens again, please tell whoever runs this site, with the values below.'}</p>
+<p><a href="${href}">${text}</a></p>
+<dl><dt>Code</dt><dd>${error.code}</dd><dt>Request</dt><dd>${requestId}</dd><dt>Site</dt><dd>${publicUrl}</dd></dl>
 </main>
 </html>
 `

@@ -6,6 +6,9 @@ export interface CookieJar {
   /** Names of cookies that belong to one pending login, or to one logout, begin with these. */
   readonly loginPrefix: string
   readonly logoutName: string
+  /** Which used login a browser came by, and how many it has finished lately. */
+  readonly usedName: string
+  readonly finishedName: string
   /** Attributes of the session cookie, for express-session. */
   readonly sessionAttributes: {
     path: '/'
@@ -32,6 +35,8 @@ export function createCookieJar(options: Options): CookieJar {
     sessionName,
     loginPrefix: `${sessionName}-login-`,
     logoutName: `${sessionName}-logout`,
+    usedName: `${sessionName}-used`,
+    finishedName: `${sessionName}-finished`,
     sessionAttributes: {
       path: '/',
       httpOnly: true,

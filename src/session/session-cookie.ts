@@ -135,6 +135,8 @@ export function createSessionCookie(
       // The record is gone already; express-session must neither look for it nor set the cookie again.
       request.session.destroy(() => undefined)
       response.appendHeader('set-cookie', jar.deletedSession())
+      // A browser whose session a logout could end has kept its cookie.
+      response.appendHeader('set-cookie', jar.deletedShort(jar.finishedName))
     },
   }
 }

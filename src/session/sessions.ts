@@ -1,3 +1,4 @@
+import type { Cookies } from '../cookie-header.ts'
 import { BffError } from '../errors.ts'
 import type { Options } from '../options.ts'
 import { type IdTokenClaims, redeemCode } from '../relying-party/authorization-code.ts'
@@ -9,7 +10,7 @@ import type { Say } from '../telemetry/events.ts'
 import type { Tokens } from '../tokens/tokens.ts'
 import { type LoginParameters, paths, type UserBody } from '../wire.ts'
 import { pickClaims } from './claims.ts'
-import type { PendingLogins } from './pending-login.ts'
+import type { Logins } from './logins.ts'
 import { inSeconds } from './session-watch.ts'
 
 /** What the session record says of its user; no token is among it. */
@@ -22,8 +23,6 @@ export interface SessionFacts {
   beganAt: number
   endsAt: number
 }
-
-export type Cookies = ReadonlyMap<string, readonly string[]>
 
 /** A login that the provider has confirmed and that is not a session yet. */
 export interface FinishedLogin {
@@ -46,7 +45,7 @@ export interface Sessions {
   ): Promise<{ url: string; setCookies: string[] }>
   /**
    * @param query as the browser brought it to the callback
-   * @throws BffError `login_failed`, `login_denied`, `provider_unreachable`, `store_unreachable`
+   * @throws BffError `login_used`, `login_failed`, `login_denied`, `provider_unreachable`, `store_unreachable`
    */
   finishLogin(query: URLSearchParams, cookies: Cookies): Promise<FinishedLogin>
   /** Ends a session that a newer login of the same browser has replaced. */
@@ -60,7 +59,7 @@ export function createSessions(
   store: Store,
   provider: Provider,
   tokens: Tokens,
-  pending: PendingLogins,
+  { pending, used }: Logins,
   say: Say,
 ): Sessions {
   const redirectUri = `${options.publicUrl}${options.basePath}${paths.callback}`
@@ -98,7 +97,7 @@ export function createSessions(
       const login = state === null ? null : await pending.take(state, cookies)
       if (state === null || login === null) {
         say('login_failed', { reason: 'no_pending_login' })
-        throw new BffError('login_failed')
+        throw new BffError('login_used')
       }
       const { returnUrl, previousRef, checks } = login
       const confirmed = await redeemCode(provider, new URL(`${redirectUri}?${query}`), state, checks)
@@ -110,7 +109,9 @@ export function createSessions(
           const { beganAt, endsAt } = await tokens.begin(ref, confirmed)
           const claims = await collectClaims(ref, confirmed.claims)
           say('login_succeeded', { ref })
-          return { subject: confirmed.claims.sub, claims, browser, beganAt, endsAt }
+          const subject = confirmed.claims.sub
+          used.keep(state, { returnUrl, subject, endsAt: login.endsAt })
+          return { subject, claims, browser, beganAt, endsAt }
         },
       }
     },

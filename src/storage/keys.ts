@@ -13,6 +13,7 @@ export function createKeys(prefix: string) {
     ended: (ref: string) => `${prefix}:{${ref}}:ended`,
     lease: (ref: string) => `${prefix}:{${ref}}:refresh`,
     login: (id: string) => `${prefix}:login:${id}`,
+    usedLogin: (id: string) => `${prefix}:used:${id}`,
     /** What the keys of one rate limit begin with. */
     hits: (limit: string) => `${prefix}:hits:${limit}:`,
     /** Sessions of one user (`sub`), or of one session at the provider (`sid`). */

@@ -10,6 +10,7 @@ export function createMemoryStore(endedMs: number): Store {
   const now = () => performance.timeOrigin + performance.now()
   const sessions = createExpiringMap<string>(now)
   const logins = createExpiringMap<{ binder: string; payload: string }>(now)
+  const used = createExpiringMap<string>(now)
   const logoutTokens = createExpiringMap<true>(now)
   const listeners = new Set<(change: Change) => void>()
   const tell = (change: Change) => {
@@ -34,6 +35,8 @@ export function createMemoryStore(endedMs: number): Store {
         logins.delete(id)
         return login.payload
       },
+      keepUsed: async (id, payload, lifeMs) => used.set(id, payload, lifeMs),
+      used: async (id) => used.get(id) ?? null,
     },
     tokens,
     subjects: createMemorySessionIndex(now),

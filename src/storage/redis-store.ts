@@ -78,6 +78,10 @@ export function createRedisStore({ url, prefix, waitReplicas }: RedisSettings, t
         const payload = await connection.run('takeLogin', [keys.login(id)], [binder])
         return typeof payload === 'string' ? payload : null
       },
+      async keepUsed(id, payload, lifeMs) {
+        await command(client.set(keys.usedLogin(id), payload, { expiration: { type: 'PX', value: Math.ceil(lifeMs) } }))
+      },
+      used: (id) => command(client.get(keys.usedLogin(id))),
     },
     tokens: createRedisTokenRecords(connection, { connection: durable, waitReplicas }, keys, timing, say),
     subjects: createRedisSessionIndex(connection, keys, 'sub', now),

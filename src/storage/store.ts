@@ -49,6 +49,9 @@ export interface LoginRecords {
   has(id: string, binder: string): Promise<boolean>
   /** Takes it, once and for all. `null` when there is none, or when another browser began it (it is then left alone). */
   take(id: string, binder: string): Promise<string | null>
+  /** Keeps what may still be asked about a login that was taken. */
+  keepUsed(id: string, payload: string, lifeMs: number): Promise<void>
+  used(id: string): Promise<string | null>
 }
 
 /** Logout tokens that have done what they say. */

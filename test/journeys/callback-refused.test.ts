@@ -94,9 +94,14 @@ describe('a callback that cannot be a login', () => {
   })
 
   test('a person gets a page with a code and a way back in, a script gets JSON', async () => {
-    const person = await world.browser().request('/bff/callback?state=x', { headers: asPerson })
+    const browser = world.browser()
+    await browser.startLogin()
+    const failed = `/bff/callback?code=forged&state=${stateOf(browser)}`
+    const person = await browser.request(failed, { headers: asPerson })
     assert.match(person.headers.get('content-type') ?? '', /^text\/html/)
-    assert.match(await person.text(), /<a href="\/bff\/login">/)
+    const page = await person.text()
+    assert.match(page, /<a href="\/bff\/login">Try again/)
+    assert.equal(page.includes('http-equiv="refresh"'), false)
     const script = await world.browser().request('/bff/callback?state=x', { headers: { accept: 'application/json' } })
     assert.equal(script.headers.get('content-type'), 'application/problem+json')
     const { code, status, requestId } = await script.json()

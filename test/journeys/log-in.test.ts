@@ -41,15 +41,15 @@ for (const store of ['redis', 'memory'] as const) {
     })
 
     test('what a max_age must be is whole seconds', async () => {
-      assert.equal((await world.browser().get('/bff/login?max_age=abc')).status, 400)
-      const response = await world.browser().get('/bff/login?max_age=60')
+      assert.equal((await world.browser().navigate('/bff/login?max_age=abc')).status, 400)
+      const response = await world.browser().navigate('/bff/login?max_age=60', { redirect: 'manual' })
       assert.equal(new URL(response.headers.get('location') ?? '').searchParams.get('max_age'), '60')
     })
 
     test('the authorization request carries state, nonce and an S256 challenge, and what may pass', async () => {
       const asked =
         '/bff/login?login_hint=al%26ice&ui_locales=de&response_type=token&code_challenge_method=plain&scope=x'
-      const response = await world.browser().get(asked)
+      const response = await world.browser().navigate(asked, { redirect: 'manual' })
       assert.equal(response.status, 302)
       const { origin, searchParams } = new URL(response.headers.get('location') ?? '')
       assert.equal(origin, world.provider.issuer)
@@ -160,7 +160,7 @@ test('a userinfo endpoint that fails costs its claims, and nothing else', async 
 test("the operator's max_age holds against an older one that a page asks for", async () => {
   await using world = await startWorld({ store: 'memory', bff: { authorizationParams: { max_age: '100' } } })
   const asked = async (query: string) => {
-    const response = await world.browser().get(`/bff/login${query}`)
+    const response = await world.browser().navigate(`/bff/login${query}`, { redirect: 'manual' })
     return new URL(response.headers.get('location') ?? '').searchParams.get('max_age')
   }
   assert.deepEqual([await asked(''), await asked('?max_age=9999'), await asked('?max_age=5')], ['100', '100', '5'])

@@ -6,8 +6,6 @@ import { type OwnRedis, startRedis } from '../support/redis.ts'
 import { createTokenEndpoint } from '../support/token-endpoint.ts'
 import { startWorld } from '../support/world.ts'
 
-const asPerson = { accept: 'text/html,application/xhtml+xml' }
-
 async function assertUnavailable(response: Response, code: string): Promise<void> {
   assert.equal(response.status, 503)
   assert.equal((await response.json()).code, code)
@@ -16,13 +14,18 @@ async function assertUnavailable(response: Response, code: string): Promise<void
 }
 
 /** Asks until it is answered with something else than 503; the file's time limit is the limit. */
-async function recovered(browser: Browser, path: string): Promise<Response> {
+async function recovered(ask: () => Promise<Response>): Promise<Response> {
   for (;;) {
-    const response = await browser.api(path)
+    const response = await ask()
     if (response.status !== 503) return response
     await response.body?.cancel()
     await pause(20)
   }
+}
+
+/** By a program that takes problem details. */
+function startLogin(browser: Browser): Promise<Response> {
+  return browser.navigate('/bff/login', { redirect: 'manual', headers: { accept: 'application/json' } })
 }
 
 describe('an outage of the store', { concurrency: 2 }, () => {
@@ -43,12 +46,13 @@ describe('an outage of the store', { concurrency: 2 }, () => {
       for (let round = 0; round < 2; round++) {
         await begin(redis)
         const began = performance.now()
-        for (const path of ['/bff/user', '/api/x', '/bff/login'])
+        for (const path of ['/bff/user', '/api/x'])
           await assertUnavailable(await browser.api(path), 'store_unreachable')
+        await assertUnavailable(await startLogin(browser), 'store_unreachable')
         await assertUnavailable(await browser.api('/bff/logout', { method: 'POST' }), 'store_unreachable')
         assert.ok(performance.now() - began < 3_000, 'each within its deadline')
         await end(redis)
-        const { status } = await recovered(browser, '/bff/user')
+        const { status } = await recovered(() => browser.api('/bff/user'))
         assert.equal(browser.cookies.get('bff')?.value, cookie)
         if (how === 'frozen') assert.equal(status, 200)
         else {
@@ -72,7 +76,7 @@ describe('an outage of the store', { concurrency: 2 }, () => {
     assert.match(refused.headers.get('content-type') ?? '', /^text\/html/)
     assert.equal(world.provider.counts.code_grant, 0)
     await redis.resume()
-    await recovered(browser, '/bff/user')
+    await recovered(() => browser.api('/bff/user'))
     const again = await browser.navigate(refused.url, { initiator: world.provider.issuer })
     assert.equal(again.url, `${world.origin}/`)
     assert.equal((await browser.api('/bff/user')).status, 200)
@@ -82,10 +86,10 @@ describe('an outage of the store', { concurrency: 2 }, () => {
     await using redis = await startRedis()
     await redis.kill()
     await using world = await startWorld({ redisUrl: redis.url, hurried: true })
-    await assertUnavailable(await world.browser().api('/bff/login'), 'store_unreachable')
+    await assertUnavailable(await startLogin(world.browser()), 'store_unreachable')
     await redis.restart()
     const browser = world.browser()
-    assert.equal((await recovered(browser, '/bff/login')).status, 302)
+    assert.equal((await recovered(() => startLogin(browser))).status, 302)
     await browser.login()
     assert.equal((await browser.api('/api/x')).status, 200)
   })
@@ -115,7 +119,7 @@ describe('a login that fails at the last step', () => {
     assert.equal(response.status, 503)
     assert.deepEqual(response.headers.getSetCookie(), [])
     await redis.resume()
-    assert.equal((await recovered(browser, '/bff/user')).status, 200)
+    assert.equal((await recovered(() => browser.api('/bff/user'))).status, 200)
     assert.equal((await browser.api('/api/x')).status, 200)
     assert.equal(browser.cookies.get('bff')?.value, cookie)
   })
@@ -136,12 +140,12 @@ describe('an outage of the provider', () => {
       },
     })
     const browser = world.browser()
-    await assertUnavailable(await browser.api('/bff/login'), 'provider_unreachable')
-    const page = await browser.request('/bff/login', { headers: asPerson })
+    await assertUnavailable(await startLogin(browser), 'provider_unreachable')
+    const page = await browser.navigate('/bff/login')
     assert.equal(page.status, 503)
     assert.match(page.headers.get('content-type') ?? '', /^text\/html/)
     down = false
-    assert.equal((await recovered(browser, '/bff/login')).status, 302)
+    assert.equal((await recovered(() => startLogin(browser))).status, 302)
     await browser.login()
     assert.equal((await browser.api('/bff/user')).status, 200)
   })

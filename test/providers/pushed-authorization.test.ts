@@ -18,7 +18,7 @@ describe('a pushed authorization request', { concurrency: 4 }, () => {
     test(`X1: is made where the provider ${required ? 'demands' : 'offers'} it: the browser carries a reference alone`, async () => {
       await using world = await startWorld({ store: 'memory', provider: { configure: pushing(required) } })
       const browser = world.browser()
-      const sent = await browser.get('/bff/login')
+      const sent = await browser.navigate('/bff/login', { redirect: 'manual' })
       const names = [...new URL(sent.headers.get('location') ?? '').searchParams.keys()]
       assert.deepEqual(names.toSorted(), ['client_id', 'request_uri'])
       await browser.login()
@@ -79,7 +79,7 @@ describe('a pushed authorization request', { concurrency: 4 }, () => {
 
   test('that is required is not replaced by a plain one where the provider has none', async () => {
     await using world = await startWorld({ store: 'memory', bff: { pushedAuthorization: 'required' } })
-    const answer = await world.browser().get('/bff/login')
+    const answer = await world.browser().navigate('/bff/login', { redirect: 'manual' })
     assert.deepEqual([answer.status, answer.headers.get('location')], [400, null])
   })
 
@@ -89,7 +89,7 @@ describe('a pushed authorization request', { concurrency: 4 }, () => {
       bff: { clientSecret: 'not-the-one-that-is-registered-there' },
       provider: { configure: pushing(false) },
     })
-    const answer = await world.browser().get('/bff/login')
+    const answer = await world.browser().navigate('/bff/login', { redirect: 'manual' })
     assert.deepEqual([answer.status, answer.headers.get('location')], [400, null])
   })
 
@@ -107,7 +107,7 @@ describe('a pushed authorization request', { concurrency: 4 }, () => {
       },
     })
     const browser = world.browser()
-    const answer = await browser.get('/bff/login')
+    const answer = await browser.navigate('/bff/login', { redirect: 'manual' })
     assert.deepEqual([answer.status, answer.headers.get('retry-after')], [503, '5'])
     down = false
     assert.equal((await browser.login()).url, `${world.origin}/`)

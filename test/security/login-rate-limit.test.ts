@@ -19,6 +19,8 @@ for (const store of ['redis', 'memory'] as const) {
     let world: World
     before(async () => {
       world = await startWorld({ store, bff: { loginsPerMinute: perMinute, trustProxy: 'loopback' } })
+      // Until the store is reached nothing is counted.
+      while ((await world.browser().navigate('/bff/login')).status === 503);
     })
     after(() => world.close())
 
@@ -85,6 +87,9 @@ test('two nodes count together, under keys that live a minute and show no addres
     nodes: 2,
     bff: { loginsPerMinute: perMinute, trustProxy: 'loopback', redisPrefix: 'p' },
   })
+  for (const { relay } of world.nodes) {
+    while ((await world.browser().navigate(`${relay.origin}/bff/login`)).status === 503);
+  }
   const statuses: number[] = []
   for (let i = 0; i <= perMinute; i++) {
     const { relay } = world.nodes[i % 2] ?? assert.fail()
@@ -96,7 +101,7 @@ test('two nodes count together, under keys that live a minute and show no addres
   const keys = await client.keys('p:hits:*')
   const [left] = await Promise.all(keys.map((key) => client.pTTL(key)))
   client.destroy()
-  assert.equal(keys.length, 1)
+  assert.equal(keys.length, 2, 'one of them is the address of this machine')
   assert.ok(left !== undefined && left > 0 && left <= 60_000)
   assert.equal((await redis.dump()).includes('203.0.113'), false)
 })
@@ -106,7 +111,7 @@ test('while the store cannot count, logins go through to their own 503', async (
   await using world = await startWorld({ redisUrl: redis.url, bff: { loginsPerMinute: perMinute } })
   await redis.kill()
   for (let i = 0; i < 2 * perMinute; i++) {
-    const { status, headers } = await world.browser().get('/bff/login', navigation)
+    const { status, headers } = await world.browser().navigate('/bff/login')
     assert.deepEqual([status, headers.get('retry-after')], [503, '1'])
   }
   assert.ok(world.log.some(({ msg }) => msg === 'rate_limit_failed'))

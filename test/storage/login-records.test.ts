@@ -37,6 +37,19 @@ for (const [name, open] of Object.entries(stores)) {
       assert.equal(await logins.take('id', 'binder'), null)
     })
 
+    test('what is kept of a used login is kept for its time, and is no login', async (t) => {
+      const { logins } = await open(t)
+      assert.equal(await logins.used('id'), null)
+      await logins.put('id', 'binder', 'payload', minute)
+      await logins.take('id', 'binder')
+      await logins.keepUsed('id', 'kept', minute)
+      assert.equal(await logins.used('id'), 'kept')
+      assert.equal(await logins.has('id', 'binder'), false)
+      assert.equal(await logins.take('id', 'binder'), null)
+      await logins.keepUsed('id', 'kept', 0.5)
+      while ((await logins.used('id')) !== null) await new Promise((resolve) => setImmediate(resolve))
+    })
+
     test('session records are kept by ref, for their time', async (t) => {
       const { sessions } = await open(t)
       await sessions.set('ref', '{"a":1}', { expiration: { type: 'EX', value: 60 } })

@@ -6,6 +6,8 @@ export interface Navigation {
   method?: string
   headers?: Record<string, string>
   body?: URLSearchParams
+  /** Whether redirects are followed. @default 'follow' */
+  redirect?: 'follow' | 'manual'
 }
 
 /** One response of a navigation. */
@@ -63,6 +65,7 @@ export function createNavigator(jar: CookieJar, startOrigin: string, aliases: re
       const origins = { initiator, via, navigation: true }
       const response = await send(url, { method, headers, body: body ?? null }, origins)
       visits.push({ method, url: url.href, status: response.status, headers: response.headers })
+      if (navigation.redirect === 'manual') return response
       const location = response.headers.get('location')
       if (location === null || ![301, 302, 303, 307, 308].includes(response.status)) return response
       await response.body?.cancel()

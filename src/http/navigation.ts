@@ -1,0 +1,16 @@
+import type { IncomingMessage } from 'node:http'
+import { BffError } from '../errors.ts'
+
+/**
+ * A login begins where its user sees it: in a window, not in a frame, nor behind a page's back. Browsers say what they
+ * ask for; `document` is a whole window's navigation and comes in no other mode (Fetch Metadata, sections 2.1 and 2.2).
+ * @param crossSite whether another site may send a window here; if not, whoever does not say where they come from may neither
+ * @throws BffError `anti_forgery`
+ */
+export function demandNavigation({ headers }: IncomingMessage, crossSite: boolean): void {
+  const destination = headers['sec-fetch-dest']
+  if (destination !== undefined && destination !== 'document') throw new BffError('anti_forgery')
+  // `none` is the user's own doing: the address bar, a bookmark.
+  const site = headers['sec-fetch-site']
+  if (!crossSite && site !== 'same-origin' && site !== 'none') throw new BffError('anti_forgery')
+}

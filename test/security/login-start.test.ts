@@ -1,0 +1,53 @@
+import assert from 'node:assert/strict'
+import { after, before, describe, test } from 'node:test'
+import { startWorld, type World } from '../support/world.ts'
+
+const sites = ['same-origin', 'none', 'same-site', 'cross-site'] as const
+
+describe('who may start a login', () => {
+  let world: World
+  before(async () => {
+    world = await startWorld({ store: 'memory' })
+  })
+  after(() => world.close())
+
+  for (const destination of ['empty', 'iframe', 'frame', 'embed', 'object', 'image', 'script', 'document, document']) {
+    test(`not what asks for a resource of the kind ${destination}`, async () => {
+      const response = await start(world, { 'sec-fetch-dest': destination, 'sec-fetch-site': 'same-origin' })
+      assert.equal(response.status, 403)
+      assert.equal((await response.json()).code, 'anti_forgery')
+      assert.deepEqual(response.headers.getSetCookie(), [])
+    })
+  }
+
+  for (const site of sites) {
+    test(`a window that comes from: ${site}`, async () => {
+      const response = await start(world, { 'sec-fetch-dest': 'document', 'sec-fetch-site': site })
+      assert.equal(response.status, 302)
+    })
+  }
+
+  test('a browser that says nothing of it', async () => assert.equal((await start(world, {})).status, 302))
+})
+
+test('crossSiteLogin: false leaves the application itself and the address bar', async () => {
+  await using world = await startWorld({ store: 'memory', bff: { crossSiteLogin: false } })
+  const statuses = async (destination: string) => {
+    const asked = sites.map((site) => start(world, { 'sec-fetch-dest': destination, 'sec-fetch-site': site }))
+    return (await Promise.all(asked)).map(({ status }) => status)
+  }
+  assert.deepEqual(await statuses('document'), [302, 302, 403, 403])
+  assert.deepEqual(await statuses('iframe'), [403, 403, 403, 403])
+  assert.equal((await start(world, { 'sec-fetch-dest': 'document' })).status, 403)
+
+  // The page that a person gets is of our own origin, so that its link is allowed.
+  const browser = world.browser()
+  const page = await browser.navigate('/bff/login', { initiator: 'http://another.example' })
+  assert.equal(page.status, 403)
+  const [, link = ''] = /<a href="([^"]+)">Try again/.exec(await page.text()) ?? []
+  assert.equal((await browser.navigate(link, { redirect: 'manual' })).status, 302)
+})
+
+function start(world: World, headers: Record<string, string>): Promise<Response> {
+  return fetch(`${world.origin}/bff/login`, { headers, redirect: 'manual' })
+}
