@@ -152,6 +152,7 @@ describe('forged requests', () => {
   const exempt: Partial<Record<keyof typeof paths, string>> = {
     login: 'it changes nothing',
     callback: 'cookie of the login',
+    usedCallback: 'it changes nothing but its own cookie',
     logout: 'by navigation: its sid',
     logoutCallback: 'it changes nothing but its own cookie',
     backchannel: 'logout token of the provider',

@@ -30,7 +30,8 @@ export async function startUserOnHttps(bff: Partial<BffOptions> = {}): Promise<U
   const world = started.use(await startWorld({ https: true, store: 'memory', bff: { routes, ...bff } }))
   const browser = world.browser()
   await browser.login()
-  const cookie = [...browser.cookies.values()].map(({ name, value }) => `${name}=${value}`).join('; ')
+  const [session] = [...browser.cookies.values()].filter(({ name }) => !name.endsWith('-finished'))
+  const cookie = `${session?.name}=${session?.value}`
   const running = started.move()
   return {
     world,
