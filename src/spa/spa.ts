@@ -45,12 +45,13 @@ export function createSpa(directory: string, headers: SecurityHeaders, answer: E
 
 /** The content security policy of each document, worked out anew when the document has been replaced. */
 function createPolicies(policyFor: SecurityHeaders['documentPolicy']) {
-  const known = new Map<string, { changedMs: number; policy: string }>()
-  return (path: string, { mtimeMs }: Stats): string => {
+  const known = new Map<string, { version: string; policy: string }>()
+  return (path: string, { mtimeMs, size }: Stats): string => {
+    const version = `${mtimeMs} ${size}`
     const last = known.get(path)
-    if (last?.changedMs === mtimeMs) return last.policy
+    if (last?.version === version) return last.policy
     const policy = policyFor(inlineParts(readFileSync(path, 'utf8')))
-    known.set(path, { changedMs: mtimeMs, policy })
+    known.set(path, { version, policy })
     return policy
   }
 }
