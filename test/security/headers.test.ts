@@ -5,8 +5,6 @@ import type { IncomingHttpHeaders } from 'node:http'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { after, before, describe, test } from 'node:test'
-import { startWorld } from '../support/world.ts'
-import { createExactRequest } from './exact-request.ts'
 import { startUserOnHttps, type UserOnHttps } from './user-on-https.ts'
 
 const inline = "document.documentElement.dataset['theme'] = 'dark'"
@@ -142,14 +140,6 @@ describe('the headers of', () => {
     for (const cookie of [user.cookie, '']) {
       const { headers } = await user.ask('GET', '/bff/user', { cookie, 'x-csrf': '1' })
       assert.equal(headers['cache-control'], 'no-store')
-    }
-  })
-
-  test('every answer on http say nothing of https', async () => {
-    await using world = await startWorld({ store: 'memory' })
-    for (const path of ['/', '/bff/user', '/bff/login', '/api/x']) {
-      const { headers } = await createExactRequest(world.origin)('GET', path, { accept: 'text/html' })
-      assert.equal(headers['strict-transport-security'], undefined, path)
     }
   })
 })
