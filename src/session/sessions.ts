@@ -48,7 +48,10 @@ export interface Sessions {
    * @throws BffError `login_used`, `login_failed`, `login_denied`, `provider_unreachable`, `store_unreachable`
    */
   finishLogin(query: URLSearchParams, cookies: Cookies): Promise<FinishedLogin>
-  /** Ends a session that a newer login of the same browser has replaced. */
+  /**
+   * Ends a session that a newer login of the same browser has replaced. Never fails: the browser is to have the newer one,
+   * and nobody holds this one, which then runs into its limits.
+   */
   replace(ref: string): Promise<void>
   /** What the SPA may know, `null` when the session is over. @param slide whether asking counts as use */
   describe(ref: string, facts: SessionFacts, slide: boolean): Promise<Omit<UserBody, 'logoutUrl'> | null>
@@ -117,7 +120,7 @@ export function createSessions(
     },
 
     async replace(ref) {
-      await tokens.end(ref, 'replaced')
+      await tokens.end(ref, 'replaced').catch((error: unknown) => say('session_end_missed', { ref }, error))
     },
 
     async describe(ref, facts, slide) {

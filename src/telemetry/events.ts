@@ -26,6 +26,7 @@ const events = {
   session_ended: 'info',
   session_unreadable: 'warn',
   session_limit_missed: 'warn',
+  session_end_missed: 'warn',
   replicas_late: 'warn',
   rotation_lost: 'error',
   subject_changed: 'error',

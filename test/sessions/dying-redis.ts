@@ -10,8 +10,8 @@ export interface DyingRedis extends AsyncDisposable {
    * @param where `before` Redis has seen it, or `after` it was carried out, when its answer is lost
    */
   killAt(step: number, where: 'before' | 'after'): void
-  /** Counts no more; whether it came to that. */
-  wasKilled(): boolean
+  /** Counts no more; whether it came to that. Resolves when it is gone. */
+  wasKilled(): Promise<boolean>
 }
 
 /** What the client sends by itself now and then. */
@@ -21,15 +21,16 @@ export async function startDyingRedis(redis: OwnRedis): Promise<DyingRedis> {
   const sockets = new Set<Socket>()
   let left = 0
   let where: 'before' | 'after' = 'before'
-  let killed = false
+  /** The connection whose next answer is Redis' last. */
+  let lastAnswer: Socket | undefined
+  let death: Promise<void> | undefined
 
   const server = createServer({ noDelay: true }, (node) => {
     const upstream = connect({ host: '127.0.0.1', port: redis.port, noDelay: true })
     let dying = false
     const die = () => {
-      killed = true
       dying = true
-      void redis.kill()
+      death = redis.kill()
     }
     for (const socket of [node, upstream]) {
       sockets.add(socket)
@@ -40,7 +41,6 @@ export async function startDyingRedis(redis: OwnRedis): Promise<DyingRedis> {
         upstream.destroy()
       })
     }
-    let lastStep = false
     node.on('data', (chunk: Buffer) => {
       if (dying) return
       const counts = left > 0 && !upkeep.test(chunk.toString('latin1'))
@@ -48,10 +48,10 @@ export async function startDyingRedis(redis: OwnRedis): Promise<DyingRedis> {
       const isStep = counts && left === 0
       if (isStep && where === 'before') die()
       else upstream.write(chunk)
-      if (isStep && where === 'after') lastStep = true
+      if (isStep && where === 'after') lastAnswer = upstream
     })
     upstream.on('data', (chunk: Buffer) => {
-      if (lastStep && !dying) die()
+      if (lastAnswer === upstream && !dying) die()
       if (!dying) node.write(chunk)
     })
   })
@@ -63,13 +63,16 @@ export async function startDyingRedis(redis: OwnRedis): Promise<DyingRedis> {
   return {
     url: `redis://127.0.0.1:${address.port}`,
     killAt(step, place) {
-      killed = false
+      death = undefined
+      lastAnswer = undefined
       left = step
       where = place
     },
-    wasKilled() {
+    async wasKilled() {
       left = 0
-      return killed
+      lastAnswer = undefined
+      await death
+      return death !== undefined
     },
     async [Symbol.asyncDispose]() {
       const closed = once(server, 'close')

@@ -41,7 +41,7 @@ async function startGatedWorld(options: WorldOptions = {}) {
   started.defer(() => bff.close())
   world.relay.forwardTo({ host: '127.0.0.1', port })
   // The answers of a node that has just started may be 503.
-  while ((await world.browser().api('/bff/user')).status !== 401) await pause(5)
+  while ((await world.browser().api('/bff/login')).status !== 302) await pause(5)
   const running = started.move()
   return { world, issuer, token, gate, [Symbol.asyncDispose]: () => running.disposeAsync() }
 }
@@ -53,7 +53,7 @@ async function startNode(options: World['options']): Promise<{ bff: Bff; port: n
   return { bff, port: address.port }
 }
 
-describe('what is in flight when a session ends', { concurrency: 3 }, () => {
+describe('what is in flight when a session ends', { concurrency: 7 }, () => {
   for (const [name, end] of Object.entries(endings)) {
     test(`S-03: a call that the API answers after ${name} brings nothing back`, async () => {
       await using gated = await startGatedWorld()
