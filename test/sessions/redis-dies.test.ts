@@ -50,7 +50,7 @@ async function atEveryStep(
   }
 }
 
-describe('Redis is killed at each step', { concurrency: 7 }, () => {
+describe('Redis is killed at each step', { concurrency: 4 }, () => {
   for (const where of ['before', 'after'] as const) {
     test(`of a login, ${where} it has carried it out: no success without a session, and the cookie is kept`, async () => {
       const steps = await atEveryStep(where, async ({ world }) => {
