@@ -11,15 +11,13 @@ import { createRecordedLog } from '../support/recorded-log.ts'
 import { createTokenEndpoint } from '../support/token-endpoint.ts'
 import { startWorld, type World, type WorldOptions } from '../support/world.ts'
 import { createLogoutIssuer, isSignedIn, type LogoutIssuer, postLogoutToken } from './logout-issuer.ts'
+import { patientTiming } from './patient-timing.ts'
 
 /** How a session ends on the second node. */
 const endings: Record<string, (world: World, browser: Browser, issuer: LogoutIssuer) => Promise<Response>> = {
   'a logout': (world, browser) => browser.api(`${world.nodes[1]?.relay.origin}/bff/logout`, { method: 'POST' }),
   'a back-channel logout': async (world, _browser, issuer) => postLogoutToken(world, await issuer.token(), 1),
 }
-
-/** What stands still longer than a store command may take has failed. */
-const patient = { store: 3_000, grace: 4_000 }
 
 /** A world of two nodes, its first behind a gate to Redis that can stop it at any script. */
 async function startGatedWorld(provider: WorldOptions['provider'] = {}) {
@@ -30,7 +28,7 @@ async function startGatedWorld(provider: WorldOptions['provider'] = {}) {
     await startWorld({
       ...issuer.world,
       nodes: 2,
-      bff: { timing: patient },
+      bff: { timing: patientTiming },
       provider: {
         ...issuer.world.provider,
         intercept: async (request, response) =>

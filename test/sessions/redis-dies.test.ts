@@ -1,16 +1,18 @@
 import assert from 'node:assert/strict'
 import { describe, test } from 'node:test'
 import { setTimeout as pause } from 'node:timers/promises'
+import type { Browser } from '../support/browser.ts'
 import { startRedis } from '../support/redis.ts'
-import { startWorld } from '../support/world.ts'
+import { startWorld, type World } from '../support/world.ts'
 import { startDyingRedis } from './dying-redis.ts'
 import { createLogoutIssuer, postLogoutToken } from './logout-issuer.ts'
+import { patientTiming } from './patient-timing.ts'
 
 /** What Redis has answered it has given to the system, which outlives it. */
 const durable = ['--appendonly', 'yes', '--appendfsync', 'no']
 
 /** A node that soon finds its Redis again, and soon gives up. */
-const timing = { reconnect: 50, retry: 50, storeBudget: 200 }
+const timing = { ...patientTiming, reconnect: 50, retry: 50, storeBudget: 200 }
 
 /** A world over a Redis that can be killed at any step, and comes back with what it had confirmed. */
 async function startMortalWorld() {
@@ -20,8 +22,7 @@ async function startMortalWorld() {
   const issuer = await createLogoutIssuer()
   const bff = { loginsPerMinute: 10_000, timing }
   const world = started.use(await startWorld({ ...issuer.world, redisUrl: dying.url, bff }))
-  const witness = world.browser()
-  await witness.login()
+  const witness = await signedIn(world)
   /** Waits until the node has found its Redis again. */
   const reachable = async () => {
     while ((await witness.api('/bff/user')).status === 503) await pause(10)
@@ -54,8 +55,7 @@ describe('Redis is killed at each step', { concurrency: 4 }, () => {
   for (const where of ['before', 'after'] as const) {
     test(`of a login, ${where} it has carried it out: no success without a session, and the cookie is kept`, async () => {
       const steps = await atEveryStep(where, async ({ world }) => {
-        const browser = world.browser()
-        await browser.login()
+        const browser = await signedIn(world)
         const cookie = browser.cookies.get('bff')?.value
         return async () => {
           const seen = browser.visits.length
@@ -81,8 +81,7 @@ describe('Redis is killed at each step', { concurrency: 4 }, () => {
 
     test(`of a logout, ${where} it has carried it out: over when it says so, else the cookie is kept`, async () => {
       const steps = await atEveryStep(where, async ({ world }) => {
-        const browser = world.browser()
-        await browser.login()
+        const browser = await signedIn(world)
         const cookie = browser.cookies.get('bff')?.value
         return async () => {
           const response = await browser.api('/bff/logout', { method: 'POST' })
@@ -106,8 +105,7 @@ describe('Redis is killed at each step', { concurrency: 4 }, () => {
 
     test(`A-18: of a back-channel logout, ${where} it has carried it out: not 200 unless over, and good when it comes again`, async () => {
       const steps = await atEveryStep(where, async ({ world, issuer }) => {
-        const browser = world.browser()
-        await browser.login()
+        const browser = await signedIn(world)
         const token = await issuer.token()
         return async () => {
           const { status } = await postLogoutToken(world, token)
@@ -129,8 +127,7 @@ describe('Redis is killed at each step', { concurrency: 4 }, () => {
   test('A-18: a logout token that comes while Redis is away changes nothing', async () => {
     await using mortal = await startMortalWorld()
     const { world, redis, issuer } = mortal
-    const browser = world.browser()
-    await browser.login()
+    const browser = await signedIn(world)
     const token = await issuer.token()
     await redis.kill()
     assert.equal((await postLogoutToken(world, token)).status, 503)
@@ -141,3 +138,9 @@ describe('Redis is killed at each step', { concurrency: 4 }, () => {
     assert.equal((await browser.api('/bff/user')).status, 401)
   })
 })
+
+async function signedIn(world: World): Promise<Browser> {
+  const browser = world.browser()
+  assert.equal((await browser.login()).url, `${world.origin}/`)
+  return browser
+}
