@@ -8,7 +8,7 @@ import { connected } from './stores.ts'
 
 const minute = 60_000
 
-test('a full Redis lets nobody ask the provider, and still takes a rotation already made, a release and a logout', async () => {
+test("a full Redis lets nobody ask the provider, and still takes a rotation already made, a release and a logout, also the provider's", async () => {
   await using redis = await startRedis()
   const store = createRedisStore(
     { url: redis.url, prefix: 'test', waitReplicas: 0 },
@@ -37,6 +37,9 @@ test('a full Redis lets nobody ask the provider, and still takes a rotation alre
   await tokens.release('released', { ...fence, left: 0, declined: 1, backoffMs: 0 })
   assert.equal((await tokens.read('released'))?.attempt, null)
   assert.equal((await tokens.end('rotated', 'logout', null)).is, 'ended')
+  await store.sids.loggedOut('sid', 1_800_000_000, minute)
+  assert.equal(await store.sids.loggedOutAt('sid'), 1_800_000_000)
+  assert.equal(await store.logoutTokens.put('token', minute), true)
   assert.equal((await tokens.read('fresh'))?.set, 'set-1')
   admin.destroy()
   await store.close()
