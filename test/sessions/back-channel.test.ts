@@ -1,6 +1,7 @@
 import assert from 'node:assert/strict'
 import { describe, test } from 'node:test'
 import { eventsOf } from '../support/event-stream.ts'
+import { freePort } from '../support/free-port.ts'
 import { startWorld } from '../support/world.ts'
 import { createLogoutIssuer, isSignedIn, logOutAtProvider, postLogoutToken } from './logout-issuer.ts'
 
@@ -68,6 +69,18 @@ describe('back-channel logout', { concurrency: 3 }, () => {
     await browser.api('/bff/logout', { method: 'POST' })
     const changes = [{}, { sid: undefined }, { sid: 'unknown' }, { sub: 'unknown', sid: undefined }]
     for (const change of changes) assert.equal((await postLogoutToken(world, await issuer.token(change))).status, 200)
+  })
+
+  test('an issuer that is configured with a slash more is the same issuer', async () => {
+    const issuer = await createLogoutIssuer()
+    const port = await freePort()
+    const provider = { ...issuer.world.provider, port }
+    await using world = await startWorld({ ...issuer.world, provider, bff: { issuer: `http://127.0.0.1:${port}/` } })
+    const browser = world.browser()
+    await browser.login()
+    assert.equal((await browser.api('/bff/sessions')).status, 200)
+    assert.equal((await postLogoutToken(world, await issuer.token({ sid: undefined }))).status, 200)
+    assert.equal(await isSignedIn(world, browser), false)
   })
 
   test('L4: the answer is stored nowhere, and sets no cookie', async () => {

@@ -7,6 +7,7 @@ import { createDeployment, startTokenNode } from '../rotation/token-node.ts'
 import { startRedis } from '../support/redis.ts'
 import { startWorld } from '../support/world.ts'
 import { createLogoutIssuer, isSignedIn, postLogoutToken } from './logout-issuer.ts'
+import { patientTiming } from './patient-timing.ts'
 
 /** What a connection does by itself now and then, and our own questions. */
 const upkeep = new Set(['ping', 'time', 'hello', 'info', 'client|setinfo', 'config|resetstat', 'subscribe', 'select'])
@@ -15,7 +16,7 @@ const upkeep = new Set(['ping', 'time', 'hello', 'info', 'client|setinfo', 'conf
 async function commandsToEnd(own: number, others: number): Promise<Record<string, number>> {
   await using redis = await startRedis()
   await using provider = await startRotatingProvider()
-  await using node = await startTokenNode(createDeployment(provider, { redisUrl: redis.url }))
+  await using node = await startTokenNode(createDeployment(provider, { redisUrl: redis.url, timing: patientTiming }))
   const begin = (subject: string) => node.tokens.begin(randomBytes(12).toString('base64url'), provider.login(subject))
   for (let at = 0; at < others; at += 100) {
     await Promise.all(Array.from({ length: 100 }, (_, number) => begin(`user-${at + number}`)))
