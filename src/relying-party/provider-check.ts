@@ -1,4 +1,6 @@
 import type { Options } from '../options.ts'
+import { discover } from './discovery.ts'
+import { problemOf } from './provider-fault.ts'
 import {
   compareWithProvider,
   type Finding,
@@ -22,12 +24,22 @@ export async function checkProvider(options: Options): Promise<Finding[]> {
   if (document === null)
     return [problem(`discovery: ${url} ${why}; is BFF_ISSUER right, and can it be reached from here?`)]
   return [
-    ok(`discovery: ${url}`),
+    await judge(options, document),
     ...compareWithProvider(options, document),
     findKeys(options, document, keySet),
     findClock(date),
     ...findAddresses(options),
   ]
+}
+
+/** Whether the server would take this document, by the code that it takes it with. */
+async function judge({ issuer, clientId }: Options, document: ProviderDocument): Promise<Finding> {
+  // Of the issuer there is a line of its own, which says what it should be.
+  const said = { ...document, issuer }
+  return discover(issuer, clientId, async () => Response.json(said)).then(
+    () => ok('discovery: all that is needed'),
+    (error: unknown) => problem(`discovery: ${problemOf(error)}`),
+  )
 }
 
 interface Read {

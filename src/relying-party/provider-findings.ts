@@ -18,8 +18,8 @@ const dateInexactness = 2
 
 /** Compares what the provider says with what we are configured to do, a line for each subject. */
 export function compareWithProvider(options: Options, metadata: ProviderDocument): Finding[] {
-  return [issuer, endpoints, pkce, scope, grant, clientAuthentication, audience, pushed, logout, backChannel].flatMap(
-    (compare) => compare(options, metadata),
+  return [issuer, pkce, scope, grant, clientAuthentication, audience, pushed, logout, backChannel].flatMap((compare) =>
+    compare(options, metadata),
   )
 }
 
@@ -70,13 +70,6 @@ const issuer: Comparison = (options, { issuer: said }) =>
   said === options.issuer
     ? ok(`issuer: ${options.issuer}`)
     : problem(`issuer: it calls itself ${JSON.stringify(said)}; set BFF_ISSUER to exactly that`)
-
-const endpoints: Comparison = (_options, metadata) => {
-  const needed = ['authorization_endpoint', 'token_endpoint']
-  const missing = needed.filter((name) => !URL.canParse(String(metadata[name])))
-  if (missing.length === 0) return ok('endpoints: all that are needed')
-  return problem(`endpoints: ${missing.join(', ')} missing; this is no OpenID Provider that can log a user in`)
-}
 
 const pkce: Comparison = (_options, metadata) =>
   listOf(metadata, 'code_challenge_methods_supported')?.includes('S256')

@@ -103,8 +103,12 @@ describe('coatcheck check', () => {
   const table: Record<string, [object, Partial<BffOptions>, RegExp]> = {
     'another issuer': [{ issuer: 'https://other.example' }, {}, /^problem issuer: .*https:\/\/other\.example/],
     'no issuer': [{ issuer: undefined }, {}, /^problem issuer/],
-    'no token endpoint': [{ token_endpoint: undefined }, {}, /^problem endpoints: token_endpoint/],
-    'no keys': [{ jwks_uri: undefined }, {}, /^problem keys/],
+    'no token endpoint': [{ token_endpoint: undefined }, {}, /^problem discovery: .*token_endpoint/],
+    'an endpoint without TLS': [
+      { token_endpoint: 'http://login.example/token' },
+      {},
+      /^problem discovery: .*token_endpoint/,
+    ],
     'signatures by secret alone': [{ id_token_signing_alg_values_supported: ['HS256', 'none'] }, {}, /^warning keys/],
     'no signatures': [{ id_token_signing_alg_values_supported: ['none'] }, {}, /^problem keys/],
     'no PKCE': [{ code_challenge_methods_supported: ['plain'] }, {}, /^warning PKCE/],
