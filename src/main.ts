@@ -10,7 +10,7 @@ import type { OperatorSessions, WhichSessions } from './session/operator-session
 import { createCounters } from './telemetry/counters.ts'
 import { createSay } from './telemetry/events.ts'
 import { createLog } from './telemetry/log.ts'
-import { isWorker, runWorkers } from './workers.ts'
+import { isWorker, runWorkers, tellReady } from './workers.ts'
 
 const help = `coatcheck: leave your tokens at the door, keep the ticket
 
@@ -109,6 +109,7 @@ function print(text: string): void {
 async function serve(options: BffOptions): Promise<undefined> {
   const bff = createBff(options)
   await bff.listen()
+  tellReady()
   const stop = () => void bff.close().then(() => process.exit(0))
   process.once('SIGTERM', stop)
   // A terminal's Ctrl-C reaches workers too; theirs is the word of the process that started them.

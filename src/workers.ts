@@ -1,10 +1,12 @@
 import cluster from 'node:cluster'
 
-/** A worker that lives shorter than this did not crash, it never got off the ground. Milliseconds. */
-const minimumLifeMs = 1_000
-
 /** Whether this process is one of several that share the port. */
 export const isWorker = cluster.isWorker
+
+/** Tells who started this process that it serves. */
+export function tellReady(): void {
+  cluster.worker?.send('ready')
+}
 
 /**
  * Runs so many processes of this program, which share its ports, and puts another in the place of one that crashes. A
@@ -20,13 +22,16 @@ export async function runWorkers(
 
   function start() {
     const worker = cluster.fork()
-    const started = performance.now()
+    let isReady = false
+    worker.once('message', () => {
+      isReady = true
+    })
     worker.once('exit', (code, signal) => {
       if (!stopping) {
         crashed(code, signal)
-        // Another would fare no better: a port in use, say.
-        if (performance.now() - started < minimumLifeMs) stop(1)
-        else start()
+        // One that never got off the ground: another would fare no better, when a port is in use, say.
+        if (isReady) start()
+        else stop(1)
       }
       if (stopping && Object.keys(cluster.workers ?? {}).length === 0) resolve(exitCode)
     })
