@@ -10,6 +10,8 @@ import { createKey } from './publishing-issuer.ts'
 
 const usual = await createKey('usual')
 
+const asNavigation = { 'sec-fetch-dest': 'document' }
+
 /** A login with this hint ends at the provider, on a page whose address has the callback in it. */
 const stopHint = 'stop-there'
 
@@ -136,14 +138,19 @@ describe('the authorization request', () => {
   test('R12: goes where the metadata says', async () => {
     const { world } = await begin({ authorization_endpoint: 'http://127.0.0.1:1/elsewhere?tenant=a' })
     await using _ = world
-    const response = await world.browser().request('/bff/login')
+    const response = await world.browser().request('/bff/login', { headers: asNavigation })
     const { origin, pathname, searchParams } = new URL(response.headers.get('location') ?? '')
     assert.deepEqual([origin, pathname, searchParams.get('tenant')], ['http://127.0.0.1:1', '/elsewhere', 'a'])
   })
 
   test('R14: comes back to our public address, whatever host a request names; that is https but on loopback', async () => {
     const { world } = running
-    const headers = { 'x-forwarded-host': 'evil.example', 'x-forwarded-proto': 'http', forwarded: 'host=evil.example' }
+    const headers = {
+      ...asNavigation,
+      'x-forwarded-host': 'evil.example',
+      'x-forwarded-proto': 'http',
+      forwarded: 'host=evil.example',
+    }
     const response = await world.browser().request('/bff/login', { headers })
     const { searchParams } = new URL(response.headers.get('location') ?? '')
     assert.equal(searchParams.get('redirect_uri'), `${world.origin}/bff/callback`)
