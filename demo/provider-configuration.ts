@@ -7,6 +7,7 @@ import { createGrantPolicy } from './provider-grants.ts'
 import { loginPath } from './provider-login.ts'
 import { askForLogout, confirmLogout, show } from './provider-logout.ts'
 import { createPage, escapeHtml } from './provider-page.ts'
+import { createPromptPolicy } from './provider-prompts.ts'
 
 /** Everything `oidc-provider` is told, but for where it keeps its records. */
 export async function createConfiguration(
@@ -50,7 +51,8 @@ export async function createConfiguration(
       const account = accounts.find(({ claims }) => claims.sub === sub)
       return account && { accountId: sub, claims: async () => ({ ...account.claims }) }
     },
-    interactions: { url: (_ctx, { uid }) => `${loginPath}${uid}` },
+    acrValues: [...(options.acrs ?? [])],
+    interactions: { url: (_ctx, { uid }) => `${loginPath}${uid}`, policy: createPromptPolicy() },
     ttl: {
       AccessToken: accessTokenSeconds,
       AuthorizationCode: 60,

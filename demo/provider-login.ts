@@ -8,7 +8,12 @@ import { createPage, escapeHtml, type Page } from './provider-page.ts'
 export const loginPath = '/login/'
 
 /** Serves the sign-in form and takes its answer. There is no consent page: what is asked for is granted. */
-export function createLogin(provider: Provider, accounts: readonly Account[], onLogin: () => void) {
+export function createLogin(
+  provider: Provider,
+  accounts: readonly Account[],
+  acrs: readonly string[],
+  onLogin: () => void,
+) {
   return async (request: IncomingMessage, response: ServerResponse): Promise<void> => {
     const interaction = await provider.interactionDetails(request, response).catch(() => undefined)
     if (!interaction) return send(response, 400, expiredPage())
@@ -33,11 +38,13 @@ export function createLogin(provider: Provider, accounts: readonly Account[], on
     if (!account || !equal(account.password, form.get('password') ?? '')) {
       return send(response, 401, loginPage(username, 'That user name and password do not belong together. Try again.'))
     }
+    const asked = String(interaction.params.acr_values ?? '').split(' ')
+    const acr = asked.find((value) => acrs.includes(value)) ?? acrs[0]
     onLogin()
     return provider.interactionFinished(
       request,
       response,
-      { login: { accountId: account.claims.sub } },
+      { login: { accountId: account.claims.sub, ...(acr === undefined ? {} : { acr }) } },
       { mergeWithLastSubmission: false },
     )
   }

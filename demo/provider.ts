@@ -37,6 +37,11 @@ export interface ProviderOptions {
   resource?: string | null
   /** Whether name, email and picture are in the ID token; otherwise only userinfo has them. @default true */
   claimsInIdToken?: boolean
+  /**
+   * Ways to sign in (`acr`), the weakest first. Whoever is asked for one that they have not used signs in again, by it.
+   * @default none, and none in the ID token
+   */
+  acrs?: readonly string[]
   /** @default 30 */
   accessTokenSeconds?: number
   /** Counted anew at every rotation. @default 3600 */
@@ -94,7 +99,7 @@ export async function startProvider(options: ProviderOptions): Promise<Provider>
     if (value !== undefined) options.onToken?.({ kind: 'client_secret', value })
   }
   watchProvider(provider, count, (token) => options.onToken?.(token))
-  const login = createLogin(provider, accounts, () => count('login'))
+  const login = createLogin(provider, accounts, options.acrs ?? [], () => count('login'))
   const protocol = provider.callback()
 
   answer = (request, response) => {

@@ -11,6 +11,7 @@ export const problems = {
   login_denied: [403, 'The login was refused.'],
   no_session: [401, 'There is no session.'],
   session_ended: [401, 'The session has ended.'],
+  step_up_required: [401, 'This needs a stronger or a fresher login.'],
   anti_forgery: [403, 'The request lacks proof that it comes from this application.'],
   insufficient_scope: [403, 'The session lacks a permission that this needs.'],
   no_route: [404, 'There is nothing here.'],
@@ -33,11 +34,14 @@ export class BffError extends Error {
   readonly problem: ProblemName
   /** Seconds after which trying again makes sense; sent as `Retry-After`. */
   readonly retryAfterSeconds: number | undefined
+  /** Path of the login that would help. */
+  readonly loginUrl: string | undefined
 
-  constructor(problem: ProblemName, options: { cause?: unknown; retryAfterSeconds?: number } = {}) {
+  constructor(problem: ProblemName, options: { cause?: unknown; retryAfterSeconds?: number; loginUrl?: string } = {}) {
     super(problems[problem][1], { cause: options.cause })
     this.problem = problem
     this.retryAfterSeconds = options.retryAfterSeconds
+    this.loginUrl = options.loginUrl
   }
 
   get status(): number {

@@ -79,4 +79,6 @@ export interface ProblemBody {
   code: string
   /** Also in our log, so that a report from a user can be found there. */
   requestId: string
+  /** With `step_up_required`: the path of a login that asks for what is demanded; `&returnUrl=` may be added. */
+  loginUrl?: string
 }

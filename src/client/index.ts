@@ -21,8 +21,9 @@ export interface BffClient {
   /**
    * Leaves for the login page.
    * @param returnUrl path to come back to @default where the browser is now
+   * @param loginUrl of a problem `step_up_required`
    */
-  login(returnUrl?: string): void
+  login(returnUrl?: string, loginUrl?: string): void
   /**
    * Listens for what happens to the session, whoever does it and wherever; this does not keep it alive. `expiring` is
    * called a minute before the end, and again after each time that the session was used meanwhile; `ended` once.
@@ -51,8 +52,9 @@ export function createBffClient({ basePath = '/bff' }: BffClientOptions = {}): B
   return {
     user,
     fetch: call,
-    login(returnUrl = location.pathname + location.search + location.hash) {
-      location.assign(`${basePath}/login?${new URLSearchParams({ returnUrl })}`)
+    login(returnUrl = location.pathname + location.search + location.hash, loginUrl) {
+      const query = new URLSearchParams({ returnUrl })
+      location.assign(loginUrl === undefined ? `${basePath}/login?${query}` : `${loginUrl}&${query}`)
     },
     watch(listeners) {
       const source = new EventSource(`${basePath}/events`)

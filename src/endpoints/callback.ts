@@ -9,8 +9,6 @@ export function callback({ cookie, logins, sessions, userSessions }: EndpointPar
     const query = queryOf(request)
     const state = query.get('state') ?? ''
     const cookies = readCookies(request.headers.cookie)
-    // Under SameSite=Strict this is usually unknown: the navigation came from the provider.
-    const currentRef = cookie.ref(request)
     const { returnUrl, previousRef, begin } = await sessions.finishLogin(query, cookies).catch((error: unknown) => {
       // A used or failed login's cookie is of no more use; while something is down, the login may still be finished.
       if (error instanceof BffError && error.status < 500)
@@ -23,7 +21,8 @@ export function callback({ cookie, logins, sessions, userSessions }: EndpointPar
     if (begin !== null) {
       const browser = browserName(request.headers['user-agent'])
       await cookie.begin(request, (ref) => begin(ref, browser))
-      for (const old of new Set([previousRef, currentRef])) if (old !== null) await sessions.replace(old)
+      // As the login's start saw it, and not this request's cookie: under SameSite=Strict it does not come along here.
+      if (previousRef !== null) await sessions.replace(previousRef)
       const facts = cookie.facts(request)
       if (facts !== null) await userSessions.limit(facts)
       setCookies.push(logins.loop.count(cookies))

@@ -5,8 +5,8 @@ import { requestId } from './request-id.ts'
 
 /** Problem details (RFC 9457) as they are sent: never what went wrong inside. */
 export function problemBody(error: BffError, requestId: string): string {
-  const { status, code, message: title } = error
-  const body: ProblemBody = { type: 'about:blank', title, status, code, requestId }
+  const { status, code, message: title, loginUrl } = error
+  const body: ProblemBody = { type: 'about:blank', title, status, code, requestId, ...(loginUrl && { loginUrl }) }
   return JSON.stringify(body)
 }
 

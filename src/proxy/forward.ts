@@ -5,9 +5,11 @@ import type { Dispatcher } from 'undici'
 import { BffError } from '../errors.ts'
 import type { Say } from '../telemetry/events.ts'
 import type { Timing } from '../timing.ts'
+import type { SignedIn } from '../tokens/signed-in.ts'
 import { createBodyLimit } from './body-limit.ts'
 import type { HeaderRules } from './headers.ts'
 import { createPassBack, type Passed } from './pass-back.ts'
+import type { StepUp } from './step-up.ts'
 import type { Target } from './target.ts'
 import { acceptWebSocket, type Bind, type Upgrading } from './upgrade.ts'
 import { createUpstream } from './upstreams.ts'
@@ -22,6 +24,8 @@ export interface Forwarded {
    * refusal stand. Never asked twice.
    */
   insteadOf: (() => Promise<string | null>) | null
+  /** How the user behind the token has signed in, `null` without one. */
+  signedIn: SignedIn | null
   bind: Bind
   /** Set when the request is a WebSocket handshake. */
   upgrading: Upgrading | null
@@ -31,8 +35,8 @@ export interface Forwarded {
 export interface Forwarder {
   /**
    * Resolves when the response has been passed on, or its client has left.
-   * @throws BffError `payload_too_large`, `upstream_unreachable`, `upstream_timeout`, or what `insteadOf` threw, when
-   *   nothing has been sent to the client yet
+   * @throws BffError `payload_too_large`, `upstream_unreachable`, `upstream_timeout`, `step_up_required`,
+   *   `insufficient_scope`, or what `insteadOf` threw, when nothing has been sent to the client yet
    */
   forward(request: IncomingMessage, response: ServerResponse, forwarded: Forwarded): Promise<void>
   close(): Promise<void>
@@ -41,13 +45,19 @@ export interface Forwarder {
 /** May be sent twice (RFC 9110, section 9.2.2); only without a body, which is not kept. */
 const idempotent = new Set(['GET', 'HEAD', 'OPTIONS', 'PUT', 'DELETE'])
 
-export function createForwarder(target: Target, rules: HeaderRules, timing: Timing, say: Say): Forwarder {
+export function createForwarder(
+  target: Target,
+  rules: HeaderRules,
+  stepUp: StepUp,
+  timing: Timing,
+  say: Say,
+): Forwarder {
   const { origin, route } = target
   const pool = createUpstream(target, timing)
   const brokeOff = (error: Error) => say('upstream_broke_off', { origin }, error)
 
   return {
-    forward(request, response, { path, token, insteadOf, bind, upgrading }) {
+    forward(request, response, { path, token, insteadOf, signedIn, bind, upgrading }) {
       const method = request.method as Dispatcher.HttpMethod // Node's parser accepts no other tokens
       const body = bodyOf(request, route.maxBodyBytes)
       // An event stream is silent for as long as nothing happens.
@@ -61,7 +71,10 @@ export function createForwarder(target: Target, rules: HeaderRules, timing: Timi
           response.detachSocket(upgrading.socket as Socket) // as `responseOn` assigned it
           acceptWebSocket(upgrading, upstream, headers, rules, bind)
         }
-        const passed = { request, response, responseHeaders: rules.response, resolve, reject, brokeOff, bind, upgraded }
+        const passed = {
+          ...{ request, response, responseHeaders: rules.response, signedIn, stepUp },
+          ...{ resolve, reject, brokeOff, bind, upgraded },
+        }
         const send = (withToken: string | null, refusal: Parameters<typeof createPassBack>[1]) =>
           pool.dispatch({ ...options, headers: rules.request(request, withToken) }, createPassBack(passed, refusal))
         const again = body === null && idempotent.has(method) ? (fresh: string) => void send(fresh, null) : null

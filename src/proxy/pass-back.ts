@@ -2,7 +2,10 @@ import type { IncomingHttpHeaders, IncomingMessage, ServerResponse } from 'node:
 import type { Duplex } from 'node:stream'
 import { type Dispatcher, errors } from 'undici'
 import { BffError } from '../errors.ts'
+import type { SignedIn } from '../tokens/signed-in.ts'
+import { readBearerChallenge } from './challenge.ts'
 import type { HeaderRules } from './headers.ts'
+import type { StepUp } from './step-up.ts'
 import type { Bind } from './upgrade.ts'
 
 /** One request on its way, and who wants to know how it went. */
@@ -10,6 +13,9 @@ export interface Passed {
   request: IncomingMessage
   response: ServerResponse
   responseHeaders: HeaderRules['response']
+  /** `null` when there is no user behind the request. */
+  signedIn: SignedIn | null
+  stepUp: StepUp
   resolve: () => void
   reject: (error: BffError) => void
   /** Told of a response that was cut off after it had begun. */
@@ -28,7 +34,7 @@ export interface Refusal {
 
 /** Passes an upstream's response on as it comes, at the pace of the client. */
 export function createPassBack(
-  { request, response, responseHeaders, resolve, reject, brokeOff, bind, upgraded }: Passed,
+  { request, response, responseHeaders, signedIn, stepUp, resolve, reject, brokeOff, bind, upgraded }: Passed,
   refusal: Refusal | null,
 ): Dispatcher.DispatchHandler {
   let upstream: Dispatcher.DispatchController | undefined
@@ -86,7 +92,14 @@ export function createPassBack(
     },
     onResponseStart(controller, status, headers) {
       if (status < 200) return passInterim(response, status, headers)
-      if (status !== 401 || refusal === null || !saysInvalidToken(headers)) return passHead(status, headers)
+      if (status !== 401 || signedIn === null) return passHead(status, headers)
+      const challenge = readBearerChallenge(headers['www-authenticate'])
+      const problem = stepUp(challenge, signedIn)
+      if (problem !== null) {
+        instead = () => reject(problem)
+        return
+      }
+      if (refusal === null || challenge?.get('error') !== 'invalid_token') return passHead(status, headers)
       const { ask, again } = refusal
       if (again === null) {
         ask().catch(() => undefined) // so that the next request has a better one; this one's refusal stands
@@ -130,11 +143,6 @@ export function createPassBack(
 
 /** Bodies up to so many bytes are not worth a write of their own. */
 const inOneWrite = 16_384
-
-/** RFC 6750, section 3.1. */
-function saysInvalidToken(headers: IncomingHttpHeaders): boolean {
-  return /(^|,)\s*bearer\b.*\berror\s*=\s*"?invalid_token\b/i.test(String(headers['www-authenticate'] ?? ''))
-}
 
 const wantsTrailers = /(^|,)\s*trailers\s*(,|;|$)/i
 

@@ -10,6 +10,7 @@ import type { Spendable } from '../tokens/spendable.ts'
 import type { Tokens } from '../tokens/tokens.ts'
 import { createForwarder } from './forward.ts'
 import { createHeaderRules } from './headers.ts'
+import { createStepUp } from './step-up.ts'
 import { createTargets, isUnder, type Target, upstreamPath } from './target.ts'
 import { createTrust } from './trust-proxy.ts'
 import { type Bind, isWebSocketHandshake, type Upgrading } from './upgrade.ts'
@@ -36,7 +37,7 @@ export type RouteHandler = (
  * @param tokens what that session may spend; throws what stops the request
  */
 export function createProxy(
-  { publicUrl, routes, timing, trustProxy }: Options,
+  { publicUrl, basePath, routes, timing, trustProxy }: Options,
   ownCookies: string,
   refOf: (request: IncomingMessage) => string | null,
   tokens: Pick<Tokens, 'spendable' | 'insteadOf'>,
@@ -45,10 +46,11 @@ export function createProxy(
 ): Proxy {
   const { protocol, host } = new URL(publicUrl)
   const facts = { proto: protocol.slice(0, -1), host, trusts: createTrust(trustProxy), ownCookies }
+  const stepUp = createStepUp(basePath)
 
   function createRoute(target: Target) {
     const { route } = target
-    const forwarder = createForwarder(target, createHeaderRules(target, facts), timing, say)
+    const forwarder = createForwarder(target, createHeaderRules(target, facts), stepUp, timing, say)
     const methods: ReadonlySet<string> | null = route.methods === undefined ? null : new Set(route.methods)
     const required = route.scope?.split(' ').filter((name) => name !== '') ?? []
 
@@ -85,7 +87,8 @@ export function createProxy(
         const bind: Bind = (close) => streams.add(spent === null ? null : ref, { close })
         const token = spent?.accessToken ?? null
         askForBody(request, response)
-        await forwarder.forward(request, response, { path, token, insteadOf, bind, upgrading })
+        const signedIn = spent?.signedIn ?? null
+        await forwarder.forward(request, response, { path, token, insteadOf, signedIn, bind, upgrading })
       },
     }
   }

@@ -27,7 +27,7 @@ export async function redeemCode(
   provider: Provider,
   callbackUrl: URL,
   state: string,
-  { nonce, codeVerifier, maxAge, silent }: AuthorizationChecks,
+  { nonce, codeVerifier, maxAge, acrValues, silent }: AuthorizationChecks,
 ): Promise<Login | null> {
   const configuration = await provider.configuration()
   const granted = await authorizationCodeGrant(configuration, callbackUrl, {
@@ -45,8 +45,11 @@ export async function redeemCode(
   const claims = granted.claims()
   if (claims === undefined || tokens.idToken === null) throw new BffError('login_failed')
   const verdict = await verifyIdToken(provider, tokens.idToken, tokens.accessToken)
-  if (verdict.is === 'verified') return { tokens, claims }
-  throw new BffError('login_failed', { cause: new IdTokenRefused(verdict.reason) })
+  if (verdict.is === 'refused') throw new BffError('login_failed', { cause: new IdTokenRefused(verdict.reason) })
+  if (acrValues !== undefined && !acrValues.includes(String(claims['acr']))) {
+    throw new BffError('login_failed', { cause: new IdTokenRefused('acr') })
+  }
+  return { tokens, claims }
 }
 
 function refusal(error: unknown): BffError {

@@ -21,11 +21,14 @@ export interface AuthorizationChecks {
   silent: boolean
   /** Seconds; present when asked for, and then the ID token's `auth_time` is checked. */
   maxAge?: number
+  /** What this login was begun for: the ID token's `acr` must be one of them (RFC 9470, section 5). */
+  acrValues?: readonly string[]
 }
 
 /**
  * Step one of the code flow: where to send the browser. PKCE with S256, state and nonce, always, whatever the
  * provider's metadata says (RFC 9700, section 2.1.1).
+ * @param stepUp whether the user is logged in already: then what they ask for is what the login is for
  * @throws BffError `provider_unreachable`; `login_failed` when the provider refuses a pushed request
  */
 export async function startAuthorization(
@@ -33,6 +36,7 @@ export async function startAuthorization(
   { scope, authorizationParams, pushedAuthorization }: Options,
   redirectUri: string,
   passed: LoginParameters,
+  stepUp: boolean,
 ): Promise<{ url: string; state: string; checks: AuthorizationChecks }> {
   const configuration = await provider.configuration()
   const state = randomState()
@@ -50,8 +54,11 @@ export async function startAuthorization(
     code_challenge: await calculatePKCECodeChallenge(codeVerifier),
     code_challenge_method: 'S256',
   })
-  const silent = asked['prompt'] === 'none'
-  return { url: url.href, state, checks: { nonce, codeVerifier, silent, ...(maxAge === undefined ? {} : { maxAge }) } }
+  const checks: AuthorizationChecks = { nonce, codeVerifier, silent: asked['prompt'] === 'none' }
+  if (maxAge !== undefined) checks.maxAge = maxAge
+  // Otherwise a wish, as Core 1.0, section 3.1.2.1 has it: providers that know none ignore it, or mean something else.
+  if (stepUp && passed.acr_values !== undefined) checks.acrValues = passed.acr_values.split(' ')
+  return { url: url.href, state, checks }
 }
 
 /** Where the provider takes pushed requests they are pushed, and the browser carries a reference (RFC 9126). */

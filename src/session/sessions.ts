@@ -89,7 +89,8 @@ export function createSessions(
 
   return {
     async startLogin({ returnUrl, previousRef, passed }, cookies) {
-      const { url, state, checks } = await startAuthorization(provider, options, redirectUri, passed)
+      const stepUp = previousRef !== null
+      const { url, state, checks } = await startAuthorization(provider, options, redirectUri, passed, stepUp)
       const setCookies = await pending.begin(state, { returnUrl, checks, previousRef }, cookies)
       say('login_started')
       return { url, setCookies }

@@ -1,6 +1,7 @@
 import { inspect } from 'node:util'
 import type { IssuedTokens } from '../relying-party/token-response.ts'
 import type { Seal } from './seal.ts'
+import type { SignedIn } from './signed-in.ts'
 
 /** When a provider issues an access token that cannot be sent, it is asked again after so long, in milliseconds. */
 const unusableLifeMs = 10_000
@@ -30,6 +31,7 @@ interface Fields {
   readonly subject: string
   /** Whether an upstream's refusal, and not age, brought this set about: refused again, it is not refreshed again. */
   readonly afterRejection: boolean
+  readonly signedIn: SignedIn
 }
 
 /** A session's tokens. Prints itself redacted: only what reads a field on purpose sees a token. */
@@ -48,6 +50,9 @@ export class TokenSet {
   }
   get idToken() {
     return this.#fields.idToken
+  }
+  get signedIn() {
+    return this.#fields.signedIn
   }
   get scope() {
     return this.#fields.scope
@@ -90,11 +95,11 @@ export class TokenSet {
 
   /** This set with what a refresh brought; what it did not bring stays. */
   refreshed(issued: IssuedTokens, at: number, defaultLifeMs: number, afterRejection: boolean): TokenSet {
-    const { issuer, subject } = this.#fields
+    const { issuer, subject, signedIn } = this.#fields
     const idToken = issued.idToken ?? this.#fields.idToken
     // RFC 6749, section 6: not said means unchanged.
     const scope = issued.scope ?? this.#fields.scope
-    const whose = { issuer, subject, scope, afterRejection }
+    const whose = { issuer, subject, scope, afterRejection, signedIn }
     const next = TokenSet.issued({ ...issued, idToken }, at, defaultLifeMs, whose)
     if (issued.refreshToken !== null) return next
     const { refreshToken, refreshEndsAt } = this.#fields
@@ -106,7 +111,7 @@ export class TokenSet {
     { accessToken, expiresIn, refreshToken, refreshExpiresIn, idToken }: IssuedTokens,
     at: number,
     defaultLifeMs: number,
-    whose: Pick<Fields, 'issuer' | 'subject' | 'scope' | 'afterRejection'>,
+    whose: Pick<Fields, 'issuer' | 'subject' | 'scope' | 'afterRejection' | 'signedIn'>,
   ): TokenSet {
     const told = expiresIn === null ? defaultLifeMs : expiresIn * 1000
     const life = accessToken === null ? unusableLifeMs : told

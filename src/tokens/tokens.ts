@@ -15,7 +15,8 @@ import { createProviderHealth } from './provider-health.ts'
 import { untilDefinite } from './repeat.ts'
 import { createRevoker } from './revoker.ts'
 import type { Seal } from './seal.ts'
-import { type Spendable, spend, unavailable } from './spendable.ts'
+import { signedInBy } from './signed-in.ts'
+import { type Spendable, spend, spendableOf, unavailable } from './spendable.ts'
 import { TokenSet } from './token-set.ts'
 
 /** What a session may spend, and for how long. Sessions are named by `ref`. */
@@ -95,7 +96,8 @@ export function createTokens(
       const at = store.now()
       // RFC 6749, section 5.1: not said means as asked for.
       const scope = issued.scope ?? options.scope
-      const whose = { issuer: claims.iss, subject: claims.sub, scope, afterRejection: false }
+      const { iss: issuer, sub: subject } = claims
+      const whose = { issuer, subject, scope, afterRejection: false, signedIn: signedInBy(claims, at) }
       const tokens = TokenSet.issued(issued, at, options.defaultTokenSeconds * 1000, whose)
       if (tokens.refreshToken === null) say('no_refresh_token', { ref, remedy: provider.profile.offlineAccess })
       const longest = Math.min(options.absoluteTimeoutSeconds * 1000, sessionLifeOf(claims))
@@ -128,7 +130,7 @@ export function createTokens(
         if (!tokens.isSpendable) throw unavailable(tokens.left(now))
         const early = tokens.refreshToken !== null && tokens.isInWindow(now, options.refreshBeforeSeconds * 1000)
         if (early && record.notBefore <= now) flights.join(ref, record, 'age')
-        return { accessToken: tokens.accessToken, scope: tokens.scope, epoch: record.epoch, version: record.version }
+        return spendableOf(tokens, record)
       }
       if (tokens.refreshToken === null) throw new BffError('no_session')
       const flight = flights.join(ref, record, 'age')

@@ -52,6 +52,7 @@ describe('a token set', () => {
     subject: 's',
     scope: 'a b',
     afterRejection: false,
+    signedIn: { at: 1, acr: null, beganAt: 1 },
   })
 
   test('prints itself redacted, however it is printed', () => {
