@@ -13,6 +13,9 @@ import { publicName, sameText } from './reference.ts'
 /** How long a browser may take over logging out at the provider. */
 const logoutSeconds = 600
 
+/** Of what the cookie of a logout holds, sealed. */
+const format = 1
+
 /** Ends sessions: here first, then at the provider (OpenID Connect RP-Initiated Logout 1.0). */
 export interface Logout {
   /** The path that logs this session out, and no other. */
@@ -50,7 +53,7 @@ export function createLogout(options: Options, jar: CookieJar, seal: Seal, provi
       const state = randomBytes(16).toString('base64url')
       const url = await endSessionUrl(provider, ended, hint, `${publicUrl}${basePath}${paths.logoutCallback}`, state)
       if (url === null) return { redirectTo: returnUrl, setCookies: [] }
-      const cookie = seal.close('logout', JSON.stringify([state, returnUrl]))
+      const cookie = seal.close('logout', JSON.stringify({ format, state, returnUrl }))
       return { redirectTo: url, setCookies: [jar.short(jar.logoutName, cookie, logoutSeconds)] }
     },
 
@@ -58,8 +61,8 @@ export function createLogout(options: Options, jar: CookieJar, seal: Seal, provi
       const [cookie, second] = readCookies(cookieHeader).get(jar.logoutName) ?? []
       const plain = cookie === undefined || second !== undefined ? null : seal.open('logout', cookie)
       if (plain === null || state === null) return null
-      const [expected, returnUrl]: [string, string] = JSON.parse(plain) // authenticated, hence written by `end`
-      return sameText(expected, state) ? returnUrl : null
+      const known = JSON.parse(plain) // authenticated, hence written by an `end`
+      return known?.format === format && sameText(known.state, state) ? known.returnUrl : null
     },
   }
 }

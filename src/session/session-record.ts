@@ -1,4 +1,5 @@
 import type { SessionData } from 'express-session'
+import { pickClaims } from './claims.ts'
 import type { SessionFacts } from './sessions.ts'
 
 /** Further members, which a newer release may write, are ignored. */
@@ -22,4 +23,19 @@ export const sessionRecord = {
 /** What a session record says of its user, `null` when it cannot be read. */
 export function factsIn(record: string): SessionFacts | null {
   return sessionRecord.parse(record)?.facts ?? null
+}
+
+/**
+ * How a session record changes with a refreshed ID token: the configured claims that the token has replace those that
+ * stand there. The others stay: they may have come from userinfo, and a provider may say less at a refresh. So does what
+ * a newer release has added.
+ * @returns the text of the new record; `null` when the old one is not as this version writes it
+ */
+export function refreshedRecord(names: readonly string[]) {
+  return (text: string, idToken: Readonly<Record<string, unknown>>): string | null => {
+    if (factsIn(text) === null) return null
+    const record = JSON.parse(text) // as `factsIn` has found it
+    const claims = { ...record.facts.claims, ...pickClaims(names, [idToken]) }
+    return JSON.stringify({ ...record, facts: { ...record.facts, claims } })
+  }
 }

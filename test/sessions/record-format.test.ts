@@ -1,6 +1,7 @@
 import assert from 'node:assert/strict'
 import { after, before, describe, test } from 'node:test'
 import { createClient, type RedisClientType } from 'redis'
+import { refreshedRecord } from '../../src/session/session-record.ts'
 import { createKeys, type Keys } from '../../src/storage/keys.ts'
 import { createSeal } from '../../src/tokens/seal.ts'
 import type { Browser } from '../support/browser.ts'
@@ -164,6 +165,20 @@ describe('a pending login that cannot be read is begun again:', () => {
 })
 
 describe('two releases side by side', () => {
+  test('a node sends a browser home whose logout was begun in a newer format', async () => {
+    const browser = world.browser()
+    for (const held of [{ format: 2, state: 'x', returnUrl: '/there' }, ['x', '/there'], null]) {
+      browser.setCookie('bff-logout', seal.close('logout', JSON.stringify(held)))
+      const response = await browser.get('/bff/logout/callback?state=x')
+      assert.deepEqual([response.status, response.headers.get('location')], [302, '/'])
+    }
+    browser.setCookie(
+      'bff-logout',
+      seal.close('logout', JSON.stringify({ format: 1, state: 'x', returnUrl: '/there' })),
+    )
+    assert.equal((await browser.get('/bff/logout/callback?state=x')).headers.get('location'), '/there')
+  })
+
   test('a node leaves a record in a newer format as it is', async () => {
     const { browser, ref } = await logIn()
     await rewriteSession(ref, newer)
@@ -175,6 +190,8 @@ describe('two releases side by side', () => {
     assert.deepEqual(await read(), found)
     assert.ok((await redis.ttl(keys.tokens(ref))) <= 1_000, 'it was not used')
     assert.equal(world.log.findLast(({ msg }) => msg === 'session_unreadable')?.['reason'], 'format')
+    // Nor where a refresh brings other claims.
+    assert.equal(refreshedRecord(['name'])(String(found[0]), { name: 'another' }), null)
   })
 
   test('a node does without what a newer release has added to any record, also where it writes it', async () => {
@@ -182,15 +199,22 @@ describe('two releases side by side', () => {
     const login = await browser.startLogin()
     await browser.finishLogin(login)
     const ref = String(world.log.findLast(({ msg }) => msg === 'login_succeeded')?.['ref'])
-    await rewriteSession(ref, (record) => withMore({ ...record, facts: withMore(record['facts'] as Members) }))
+    await rewriteSession(ref, (record) => {
+      const { claims, ...facts } = record['facts'] as { claims: Members } // as the login has just written it
+      return withMore({ ...record, facts: withMore({ ...facts, claims: withMore({ ...claims, name: 'another' }) }) })
+    })
     await rewriteSet(ref, (set) => withMore({ ...set, expiresAt: 0 }))
     await redis.hSet(keys.tokens(ref), 'more', 'of a newer release')
 
     assert.equal((await browser.api('/api/x')).status, 200)
     assert.equal(await redis.hGet(keys.tokens(ref), 'version'), '2', 'it was refreshed')
     assert.equal(await redis.hGet(keys.tokens(ref), 'more'), 'of a newer release')
-    const { logoutUrl } = await (await browser.api('/bff/user')).json()
-    assert.equal((await browser.logout(logoutUrl)).status, 404) // there is no SPA
+    // The refreshed ID token says what the name is now, in the background.
+    let user = await (await browser.api('/bff/user')).json()
+    while (user.claims.name === 'another') user = await (await browser.api('/bff/user')).json()
+    const { more, facts } = JSON.parse(String(await redis.get(keys.session(ref))))
+    assert.ok(more && facts.more && facts.claims.more, 'what was added is still there')
+    assert.equal((await browser.logout(user.logoutUrl)).status, 404) // there is no SPA
     assert.equal((await browser.api('/bff/user')).status, 401)
   })
 })
