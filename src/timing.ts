@@ -31,6 +31,7 @@ export const timingSchema = z
     firstByte: ms(60_000).describe("an upstream's response headers"),
     idleBody: ms(300_000).describe("between two chunks of an upstream's response"),
     heartbeat: ms(20_000).describe('between signs of life on `/bff/events`'),
+    connectionLife: ms(300_000).describe('before upstreams are connected to anew, which follows a change in DNS'),
     drain: ms(60_000).describe('how long shutdown waits for what is in flight'),
   })
   .check((context) => {

@@ -53,7 +53,7 @@ export function createForwarder(
   say: Say,
 ): Forwarder {
   const { origin, route } = target
-  const pool = createUpstream(target, timing)
+  const upstream = createUpstream(target, timing)
   const brokeOff = (error: Error) => say('upstream_broke_off', { origin }, error)
 
   return {
@@ -66,22 +66,22 @@ export function createForwarder(
       const options = { path, method, body, upgrade, ...(isEvents ? { bodyTimeout: 0 } : {}) }
 
       return new Promise<void>((resolve, reject: (error: BffError) => void) => {
-        const upgraded: Passed['upgraded'] = (headers, upstream) => {
-          if (upgrading === null) return void upstream.destroy()
+        const upgraded: Passed['upgraded'] = (headers, socket) => {
+          if (upgrading === null) return void socket.destroy()
           response.detachSocket(upgrading.socket as Socket) // as `responseOn` assigned it
-          acceptWebSocket(upgrading, upstream, headers, rules, bind)
+          acceptWebSocket(upgrading, socket, headers, rules, bind)
         }
         const passed = {
           ...{ request, response, responseHeaders: rules.response, signedIn, stepUp },
           ...{ resolve, reject, brokeOff, bind, upgraded },
         }
         const send = (withToken: string | null, refusal: Parameters<typeof createPassBack>[1]) =>
-          pool.dispatch({ ...options, headers: rules.request(request, withToken) }, createPassBack(passed, refusal))
+          upstream.dispatch({ ...options, headers: rules.request(request, withToken) }, createPassBack(passed, refusal))
         const again = body === null && idempotent.has(method) ? (fresh: string) => void send(fresh, null) : null
         send(token, insteadOf === null ? null : { ask: insteadOf, again })
       })
     },
-    close: () => pool.destroy(),
+    close: () => upstream.destroy(),
   }
 }
 

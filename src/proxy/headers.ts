@@ -1,5 +1,6 @@
 import type { IncomingHttpHeaders, IncomingMessage } from 'node:http'
 import { readCookies } from '../cookie-header.ts'
+import { remembering } from '../remember.ts'
 import { antiForgeryHeader } from '../wire.ts'
 import type { Target } from './target.ts'
 import type { Trusts } from './trust-proxy.ts'
@@ -60,6 +61,9 @@ export interface ForwardedFacts {
   ownCookies: string
 }
 
+/** Browsers send few names, and spell each of them in one way. */
+const rememberedNames = 200
+
 export type ResponseHeaders = Record<string, string | string[]>
 
 /** How the headers of one route's requests and responses are changed; what can be worked out is, once. */
@@ -78,6 +82,11 @@ export function createHeaderRules(target: Target, { proto, host, trusts, ownCook
   const passedOn = new Set(forwardCookies.filter((name) => !name.startsWith(ownCookies)))
   const settable = new Set(responseCookies.filter((name) => !name.startsWith(ownCookies)))
   const always = ['X-Forwarded-Proto', proto, 'X-Forwarded-Host', host, ...set.flat()]
+  const passes = remembering(rememberedNames, (name) => {
+    const lower = name.toLowerCase()
+    // Servers that read CGI variables take `X_Forwarded_For` for `X-Forwarded-For`.
+    return !dropped.has(lower) && !lower.startsWith('x-forwarded-') && !lower.includes('_')
+  })
 
   return {
     request(request, token) {
@@ -86,9 +95,7 @@ export function createHeaderRules(target: Target, { proto, host, trusts, ownCook
       const { rawHeaders } = request
       for (let i = 0; i + 1 < rawHeaders.length; i += 2) {
         const name = rawHeaders[i] ?? ''
-        const lower = name.toLowerCase()
-        // Servers that read CGI variables take `X_Forwarded_For` for `X-Forwarded-For`.
-        if (dropped.has(lower) || named.has(lower) || lower.startsWith('x-forwarded-') || lower.includes('_')) continue
+        if (!passes(name) || (named !== none && named.has(name.toLowerCase()))) continue
         headers.push(name, rawHeaders[i + 1] ?? '')
       }
       if (passedOn.size > 0) addCookies(headers, request.headers.cookie, passedOn)
@@ -144,7 +151,7 @@ function browserLocation(location: string, { route, origin, basePath }: Target):
 }
 
 function namedByConnection(value: string | string[] | undefined): ReadonlySet<string> {
-  if (value === undefined) return none
+  if (value === undefined || value === 'keep-alive') return none // what nearly all say, and it never passes
   const names = String(value).split(',')
   return new Set(names.map((name) => name.trim().toLowerCase()))
 }

@@ -75,7 +75,6 @@ export function createPassBack(
   }
 
   function finish(after: () => void) {
-    response.off('close', left)
     release?.()
     after()
   }
@@ -84,7 +83,7 @@ export function createPassBack(
     onRequestStart(controller) {
       upstream = controller
       if (response.destroyed) left()
-      else response.once('close', left)
+      else response.on('close', left)
     },
     onRequestUpgrade(_controller, _status, headers, socket) {
       finish(() => upgraded(headers, socket))

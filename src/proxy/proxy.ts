@@ -54,19 +54,13 @@ export function createProxy(
     const methods: ReadonlySet<string> | null = route.methods === undefined ? null : new Set(route.methods)
     const required = route.scope?.split(' ').filter((name) => name !== '') ?? []
 
-    async function spendable(ref: string | null): Promise<Spendable | null> {
-      if (ref === null) {
-        if (route.token === 'user') throw new BffError('no_session')
-        return null
-      }
-      try {
-        return await tokens.spendable(ref)
-      } catch (error) {
-        // The cookie of a session that is over is no reason to refuse what needs none.
-        if (route.token === 'optional' && error instanceof BffError && error.status === 401) return null
+    /** Where a session is optional, the cookie of one that is over is no reason to refuse. */
+    const ifThere = (ref: string) =>
+      tokens.spendable(ref).catch((error: unknown) => {
+        if (error instanceof BffError && error.status === 401) return null
         throw error
-      }
-    }
+      })
+    const spendable: (ref: string) => Promise<Spendable | null> = route.token === 'user' ? tokens.spendable : ifThere
 
     return {
       target,
@@ -79,7 +73,8 @@ export function createProxy(
         const path = upstreamPath(target, request.url ?? '')
         demandAntiForgery(request, upgrading === null ? route.antiForgery : 'web-socket', publicUrl)
         const ref = route.token === 'none' ? null : refOf(request)
-        const spent = route.token === 'none' ? null : await spendable(ref)
+        if (ref === null && route.token === 'user') throw new BffError('no_session')
+        const spent = ref === null ? null : await spendable(ref)
         if (spent !== null && !hasScope(spent, required)) throw new BffError('insufficient_scope')
         if (response.destroyed) return // left while we waited
         const insteadOf =

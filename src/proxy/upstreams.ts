@@ -3,14 +3,17 @@ import { Pool } from 'undici'
 import type { Timing } from '../timing.ts'
 import type { Target } from './target.ts'
 
-/** A connection is given up after so long, so that a change of address in DNS is followed. Milliseconds. */
-const connectionLifeMs = 300_000
-
 /** Connections to one route's upstream, kept apart from every other route's: a slow one holds up nobody else. */
-export function createUpstream({ route, origin }: Target, timing: Timing): Pool {
+export interface Upstream {
+  dispatch: Pool['dispatch']
+  /** Breaks off whatever is under way. */
+  destroy(): Promise<void>
+}
+
+export function createUpstream({ route, origin }: Target, timing: Timing): Upstream {
   const { connect, firstByte, idle } = route.timeouts
   const { ca, cert, key } = route.tls ?? {}
-  return new Pool(origin, {
+  const options: Pool.Options = {
     connect: {
       timeout: milliseconds(connect) ?? timing.connect,
       ...(ca === undefined ? {} : { ca: readFileSync(ca) }),
@@ -19,10 +22,28 @@ export function createUpstream({ route, origin }: Target, timing: Timing): Pool 
     },
     headersTimeout: milliseconds(firstByte) ?? timing.firstByte,
     bodyTimeout: milliseconds(idle) ?? timing.idleBody,
-    clientTtl: connectionLifeMs,
     // undici takes an HTTP/2 body that was cut off for a complete one.
     allowH2: false,
-  })
+  }
+  let pool = new Pool(origin, options)
+  const retired = new Set<Pool>()
+
+  /** undici's own `clientTtl` does the same, but asks the clock for every open connection at every request. */
+  function renew() {
+    const old = pool
+    pool = new Pool(origin, options)
+    retired.add(old)
+    void old.close().finally(() => retired.delete(old))
+  }
+  const renewal = setInterval(renew, timing.connectionLife).unref()
+
+  return {
+    dispatch: (request, handler) => pool.dispatch(request, handler),
+    async destroy() {
+      clearInterval(renewal)
+      await Promise.all([pool, ...retired].map((each) => each.destroy()))
+    },
+  }
 }
 
 function milliseconds(seconds: number | undefined): number | undefined {

@@ -82,9 +82,8 @@ export function createTokens(
       .finally(() => sliding.delete(ref))
   }
 
-  /** The record as it is now. Never remembered: what another node has ended is over here. */
-  async function read(ref: string): Promise<{ record: TokenRecord; tokens: TokenSet }> {
-    const record = await store.tokens.read(ref)
+  /** The record as it was read for this request, never remembered: what another node has ended is over here. */
+  function readable(ref: string, record: TokenRecord | null): { record: TokenRecord; tokens: TokenSet } {
     if (record === null) throw new BffError('no_session')
     const tokens = open(ref, record.set)
     if (tokens === null) throw new BffError('no_session')
@@ -123,7 +122,7 @@ export function createTokens(
     },
 
     async spendable(ref) {
-      const { record, tokens } = await read(ref)
+      const { record, tokens } = readable(ref, await store.tokens.read(ref))
       const now = store.now()
       if (now - record.extendedAt > idleMs * slideAfterShare) slide(ref)
       if (tokens.left(now) > 0) {
@@ -140,7 +139,7 @@ export function createTokens(
     },
 
     async insteadOf(ref, refused) {
-      const { record, tokens } = await read(ref)
+      const { record, tokens } = readable(ref, await store.tokens.read(ref))
       const isStored = record.epoch === refused.epoch && record.version === refused.version
       if (!isStored) return this.spendable(ref)
       if (tokens.refreshToken === null || tokens.afterRejection || record.notBefore > store.now()) return null
