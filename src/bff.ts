@@ -121,13 +121,14 @@ export function createBff(options: BffOptions, parts: { log?: Logger; store?: St
     counts: counters.counts,
     sessions: operatorSessions,
     router(request, response, next) {
-      const handler = stack.handlerFor(request)
+      const handler = stack.handlerFor(request, response)
       if (handler === null) next()
       else handler(request, response)
     },
     ready: () => untilReady(store, timing.connect),
     async listen() {
-      const server = createServer({ keepAliveTimeout: 65_000 }, stack.handle)
+      // What has no Host is ours to refuse: Node would, and then hand over what lies behind it.
+      const server = createServer({ keepAliveTimeout: 65_000, requireHostHeader: false }, stack.handle)
       stack.attach(server)
       await startServer(server, checked.port, checked.host)
       servers.push(server)

@@ -2,7 +2,7 @@ import type { IncomingMessage, Server, ServerResponse } from 'node:http'
 import type { Duplex } from 'node:stream'
 import { BffError, type ProblemName } from './errors.ts'
 import type { ErrorAnswer } from './http/error-answer.ts'
-import { isPlainlyFramed } from './http/framing.ts'
+import { framingProblem } from './http/framing.ts'
 import { foldPath, pathOf } from './http/request-target.ts'
 import type { Options } from './options.ts'
 import type { createProxy } from './proxy/proxy.ts'
@@ -16,7 +16,7 @@ export type Handler = (request: IncomingMessage, response: ServerResponse) => vo
 /** Who answers a request, however it has come in. */
 export interface RequestStack {
   /** Who answers, `null` for what is not ours. */
-  handlerFor(request: IncomingMessage): Handler | null
+  handlerFor(request: IncomingMessage, response: ServerResponse): Handler | null
   /** Answers any request. */
   handle: Handler
   upgrade(request: IncomingMessage, socket: Duplex, head: Buffer): void
@@ -38,16 +38,14 @@ export function createRequestStack(parts: {
 
   const refuse =
     (problem: ProblemName): Handler =>
-    (request, response) => {
-      // Whoever sends this has lost the thread, or means harm: what follows on the connection is not read.
-      if (problem === 'bad_request') response.shouldKeepAlive = false
+    (request, response) =>
       answer.problem(request, response, new BffError(problem))
-    }
 
   /** The request stack, in order: who answers, or `null` for what is not ours. */
-  function handlerFor(incoming: IncomingMessage): Handler | null {
+  function handlerFor(incoming: IncomingMessage, outgoing: ServerResponse): Handler | null {
     const path = pathOf(incoming)
-    if (!isPlainlyFramed(incoming)) return refuse('bad_request')
+    const oddity = framingProblem(incoming, outgoing)
+    if (oddity !== null) return refuse(oddity)
     if (!path.startsWith('/')) return refuse('bad_target')
     if (isUnder(path, basePath)) return endpoints
     const forward = proxy.handlerFor(path)
@@ -74,7 +72,8 @@ export function createRequestStack(parts: {
     socket.on('error', () => socket.destroy())
     const response = responseOn(request, socket)
     const forward = proxy.handlerFor(pathOf(request))
-    if (!isPlainlyFramed(request)) return refuse('bad_request')(request, response)
+    const oddity = framingProblem(request, response)
+    if (oddity !== null) return refuse(oddity)(request, response)
     if (forward === null || !proxy.upgrades(request)) return refuse('no_route')(request, response)
     forward(request, response, { socket, head }).catch((error: unknown) => answer.problem(request, response, error))
   }
@@ -83,7 +82,7 @@ export function createRequestStack(parts: {
 
   return {
     handlerFor,
-    handle: (request, response) => (handlerFor(request) ?? refuse('no_route'))(request, response),
+    handle: (request, response) => (handlerFor(request, response) ?? refuse('no_route'))(request, response),
     upgrade,
     attach: (server) => attachTo(server, { isRoute, upgrades: proxy.upgrades, upgrade }),
   }

@@ -1,6 +1,7 @@
 import { type ServerResponse, STATUS_CODES } from 'node:http'
 import type { Duplex } from 'node:stream'
 import { BffError } from '../errors.ts'
+import { linger } from './linger.ts'
 import { problemBody } from './problem.ts'
 import { randomRequestId } from './request-id.ts'
 
@@ -16,8 +17,9 @@ export function answerClientError(error: Error & { code?: string }, socket: Dupl
   }
   const problem = new BffError(error.code === 'HPE_HEADER_OVERFLOW' ? 'headers_too_large' : 'bad_request')
   const body = problemBody(problem, randomRequestId())
-  socket.end(
+  socket.write(
     `HTTP/1.1 ${problem.status} ${STATUS_CODES[problem.status]}\r\nConnection: close\r\nCache-Control: no-store\r\n` +
       `Content-Type: application/problem+json\r\nContent-Length: ${Buffer.byteLength(body)}\r\n\r\n${body}`,
   )
+  linger(socket)
 }

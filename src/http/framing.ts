@@ -1,19 +1,33 @@
-import type { IncomingMessage } from 'node:http'
+import type { IncomingMessage, ServerResponse } from 'node:http'
 import type { Socket } from 'node:net'
+import type { ProblemName } from '../errors.ts'
+import { closeBehind } from './linger.ts'
 
-/** Connections on which a request was framed in a way that can be read in two: nothing behind it is what it seems. */
+/** Connections on which nothing more is what it seems. */
 const ambiguous = new WeakSet<Socket>()
 
+/** From so many on some versions of Node leave headers out, silently. */
+const mostHeaders = 1_000
+
 /**
- * Whether whoever stands before us and whoever stands behind must have understood a request as we did. Node's parser
- * is strict, but lets pass what others read in another way (RFC 9112, sections 2.3, 3.2 and 6.1). Once it was not so,
- * it is not so for the rest of the connection.
+ * Why whoever stands before us or whoever stands behind may have understood a request in another way than we did; `null`
+ * if nobody can. Node's parser is strict, but lets pass what others read in another way (RFC 9112, sections 2.3, 3.2 and
+ * 6.1). Once somebody can, the rest of the connection is refused, and ends behind the response.
  */
-export function isPlainlyFramed(request: IncomingMessage): boolean {
-  if (ambiguous.has(request.socket)) return false
-  if (isPlain(request)) return true
-  ambiguous.add(request.socket)
-  return false
+export function framingProblem(request: IncomingMessage, response: ServerResponse): ProblemName | null {
+  const problem = problemOf(request)
+  // Of an upgrade that is not made Node throws away what lay behind it in the same packet: what follows begins anywhere.
+  if (problem !== null || request.headers.upgrade !== undefined) {
+    ambiguous.add(request.socket)
+    closeBehind(response)
+  }
+  return problem
+}
+
+function problemOf(request: IncomingMessage): ProblemName | null {
+  if (ambiguous.has(request.socket)) return 'bad_request'
+  if (request.rawHeaders.length >= 2 * mostHeaders) return 'headers_too_large'
+  return isPlain(request) ? null : 'bad_request'
 }
 
 function isPlain({ httpVersion, headers, rawHeaders }: IncomingMessage): boolean {

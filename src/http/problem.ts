@@ -1,6 +1,7 @@
 import type { IncomingMessage, ServerResponse } from 'node:http'
 import type { BffError } from '../errors.ts'
 import type { ProblemBody } from '../wire.ts'
+import { closeBehind } from './linger.ts'
 import { requestId } from './request-id.ts'
 
 /** Problem details (RFC 9457) as they are sent: never what went wrong inside. */
@@ -13,7 +14,7 @@ export function problemBody(error: BffError, requestId: string): string {
 /** Answers with problem details. Touches no cookie. */
 export function sendProblem(request: IncomingMessage, response: ServerResponse, error: BffError): void {
   // What is left of a request that was answered early would be taken for the next one.
-  if (!request.complete) response.shouldKeepAlive = false
+  if (!request.complete) closeBehind(response)
   send(response, error, 'application/problem+json', problemBody(error, requestId(request)))
 }
 

@@ -1,6 +1,6 @@
 import type { IncomingMessage, ServerResponse } from 'node:http'
 import type { Socket } from 'node:net'
-import { pipeline, type Readable } from 'node:stream'
+import type { Readable } from 'node:stream'
 import type { Dispatcher } from 'undici'
 import { BffError } from '../errors.ts'
 import type { Say } from '../telemetry/events.ts'
@@ -59,7 +59,7 @@ export function createForwarder(
   return {
     forward(request, response, { path, token, insteadOf, signedIn, bind, upgrading }) {
       const method = request.method as Dispatcher.HttpMethod // Node's parser accepts no other tokens
-      const body = bodyOf(request, route.maxBodyBytes)
+      const body = bodyOf(request, route.maxBodyBytes, say)
       // An event stream is silent for as long as nothing happens.
       const isEvents = route.timeouts.idle === undefined && request.headers.accept === 'text/event-stream'
       const upgrade = upgrading === null ? null : 'websocket'
@@ -85,12 +85,20 @@ export function createForwarder(
   }
 }
 
-/** @throws BffError `payload_too_large` when the client says so itself */
-function bodyOf(request: IncomingMessage, maxBytes: number | undefined): Readable | null {
+/**
+ * @throws BffError `payload_too_large` when the client says so itself, `internal` when somebody has read it already:
+ *   waiting for it would never end
+ */
+function bodyOf(request: IncomingMessage, maxBytes: number | undefined, say: Say): Readable | null {
   const { 'transfer-encoding': chunked, 'content-length': length } = request.headers
   if (chunked === undefined && !(Number(length) > 0)) return null
+  if (request.readableDidRead) {
+    say('body_already_read', { remedy: 'put bff.router before any body parser' })
+    throw new BffError('internal')
+  }
   if (maxBytes === undefined) return request
   if (Number(length) > maxBytes) throw new BffError('payload_too_large')
   // The length that was said is held to by the parser; only what comes in chunks has to be counted.
-  return chunked === undefined ? request : pipeline(request, createBodyLimit(maxBytes), () => undefined)
+  // Not by `pipeline`: a body that is too long would take the client's connection along, and the answer with it.
+  return chunked === undefined ? request : request.pipe(createBodyLimit(maxBytes))
 }

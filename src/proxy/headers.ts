@@ -142,8 +142,10 @@ function addCookies(headers: string[], cookieHeader: string | undefined, names: 
 /** A redirect within the upstream, as the browser has to ask for it; one that leads elsewhere stays as it is. */
 function browserLocation(location: string, { route, origin, basePath }: Target): string {
   const base = `${origin}${basePath}/`
-  if (!URL.canParse(location, base)) return location
-  const url = new URL(location, base)
+  // A byte beyond ASCII stays the byte it is; to a URL parser it would be a character, and become others.
+  const plain = location.replace(/[\x80-\xff]/g, (byte) => `%${byte.charCodeAt(0).toString(16).toUpperCase()}`)
+  if (!URL.canParse(plain, base)) return location
+  const url = new URL(plain, base)
   const inside = url.origin === origin && `${url.pathname}/`.startsWith(`${basePath}/`)
   // What is relative to the address itself is so on our side too.
   const relative = !location.startsWith('/') && !/^[a-z][a-z0-9+.-]*:/i.test(location)

@@ -2,6 +2,7 @@ import type { IncomingHttpHeaders, IncomingMessage, ServerResponse } from 'node:
 import type { Duplex } from 'node:stream'
 import { type Dispatcher, errors } from 'undici'
 import { BffError } from '../errors.ts'
+import { closeBehind } from '../http/linger.ts'
 import type { SignedIn } from '../tokens/signed-in.ts'
 import { readBearerChallenge } from './challenge.ts'
 import type { HeaderRules } from './headers.ts'
@@ -47,8 +48,10 @@ export function createPassBack(
   }
 
   function passHead(status: number, headers: IncomingHttpHeaders) {
+    // Browsers differ in which of two they follow, and only one can be judged.
+    if (Array.isArray(headers.location)) throw new BffError('upstream_unreachable', { cause: twoLocations })
     // What is left of a request that was answered early would be taken for the next one.
-    if (!request.complete) response.shouldKeepAlive = false
+    if (!request.complete) closeBehind(response)
     response.writeHead(status, responseHeaders(headers))
     announced = Number(headers['content-length'] ?? -1)
     // These have no body whatever their headers say; waiting for one would only find fault with it.
@@ -139,6 +142,8 @@ export function createPassBack(
     },
   }
 }
+
+const twoLocations = new Error('the upstream sent two Location headers')
 
 /** Bodies up to so many bytes are not worth a write of their own. */
 const inOneWrite = 16_384

@@ -1,6 +1,7 @@
 import { type IncomingHttpHeaders, type IncomingMessage, ServerResponse } from 'node:http'
 import type { Socket } from 'node:net'
 import type { Duplex } from 'node:stream'
+import { linger } from '../http/linger.ts'
 import type { Closing } from '../tokens/open-streams.ts'
 import type { HeaderRules } from './headers.ts'
 import { createTunnel } from './websocket-tunnel.ts'
@@ -46,6 +47,6 @@ export function responseOn(request: IncomingMessage, socket: Duplex): ServerResp
   const response = new ServerResponse(request)
   response.shouldKeepAlive = false
   response.assignSocket(socket as Socket) // what Node's server hands to `upgrade` is one, or a TLS socket
-  response.once('finish', () => socket.end())
+  response.once('finish', () => linger(socket))
   return response
 }

@@ -40,6 +40,7 @@ const events = {
   request_broke: 'error',
   upstream_broke_off: 'warn',
   upgrade_not_attached: 'warn',
+  body_already_read: 'error',
 } as const satisfies Record<string, 'debug' | 'info' | 'warn' | 'error'>
 
 export type EventName = keyof typeof events
