@@ -71,14 +71,16 @@ export function createForwarder(
           response.detachSocket(upgrading.socket as Socket) // as `responseOn` assigned it
           acceptWebSocket(upgrading, socket, headers, rules, bind)
         }
-        const passed = {
+        const again: Passed['again'] = (fresh) => {
+          const headers = rules.request(request, fresh ?? token)
+          upstream.dispatchAlone({ ...options, headers }, createPassBack(passed, fresh === null ? insteadOf : null))
+        }
+        const passed: Passed = {
           ...{ request, response, responseHeaders: rules.response, signedIn, stepUp },
           ...{ resolve, reject, brokeOff, bind, upgraded },
+          again: body === null && upgrade === null && idempotent.has(method) ? again : null,
         }
-        const send = (withToken: string | null, refusal: Parameters<typeof createPassBack>[1]) =>
-          upstream.dispatch({ ...options, headers: rules.request(request, withToken) }, createPassBack(passed, refusal))
-        const again = body === null && idempotent.has(method) ? (fresh: string) => void send(fresh, null) : null
-        send(token, insteadOf === null ? null : { ask: insteadOf, again })
+        upstream.dispatch({ ...options, headers: rules.request(request, token) }, createPassBack(passed, insteadOf))
       })
     },
     close: () => upstream.destroy(),

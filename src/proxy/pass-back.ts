@@ -5,6 +5,7 @@ import { BffError } from '../errors.ts'
 import { closeBehind } from '../http/linger.ts'
 import type { SignedIn } from '../tokens/signed-in.ts'
 import { readBearerChallenge } from './challenge.ts'
+import type { Passenger } from './connection.ts'
 import type { HeaderRules } from './headers.ts'
 import type { StepUp } from './step-up.ts'
 import type { Bind } from './upgrade.ts'
@@ -24,24 +25,23 @@ export interface Passed {
   bind: Bind
   /** Told of the upstream's socket when it has agreed to leave HTTP. */
   upgraded: (headers: IncomingHttpHeaders, socket: Duplex) => void
+  /** Sends the request once more, with another token or with the same (`null`); `null` when it cannot be sent twice. */
+  again: ((fresh: string | null) => void) | null
 }
 
-/** What to do about an upstream that refuses the access token. */
-export interface Refusal {
-  ask: () => Promise<string | null>
-  /** Sends the request once more; `null` when it cannot be sent twice. */
-  again: ((token: string) => void) | null
-}
-
-/** Passes an upstream's response on as it comes, at the pace of the client. */
+/**
+ * Passes an upstream's response on as it comes, at the pace of the client.
+ * @param insteadOf what to ask for another token when the upstream refuses this one; `null` to let its refusal stand
+ */
 export function createPassBack(
-  { request, response, responseHeaders, signedIn, stepUp, resolve, reject, brokeOff, bind, upgraded }: Passed,
-  refusal: Refusal | null,
-): Dispatcher.DispatchHandler {
+  { request, response, responseHeaders, signedIn, stepUp, resolve, reject, brokeOff, bind, upgraded, again }: Passed,
+  insteadOf: (() => Promise<string | null>) | null,
+): Passenger {
   let upstream: Dispatcher.DispatchController | undefined
   // Set when this response goes nowhere: what to do when it is over.
   let instead: (() => void) | undefined
   let announced = -1
+  let heardBefore = 0
   let release: (() => void) | undefined
   const left = () => {
     if (!response.writableFinished) upstream?.abort(new Error('the client has left'))
@@ -65,13 +65,14 @@ export function createPassBack(
   }
 
   async function tryOtherwise(
-    { ask, again }: { ask: Refusal['ask']; again: NonNullable<Refusal['again']> },
+    ask: NonNullable<typeof insteadOf>,
+    sendAgain: NonNullable<typeof again>,
     pass: () => void,
   ) {
     try {
       const fresh = await ask()
       if (fresh === null) pass()
-      else instead = () => again(fresh)
+      else instead = () => sendAgain(fresh)
     } catch (error) {
       instead = () => reject(error instanceof BffError ? error : new BffError('internal', { cause: error }))
     }
@@ -82,9 +83,10 @@ export function createPassBack(
     after()
   }
 
-  return {
+  const handler: Passenger = {
     onRequestStart(controller) {
       upstream = controller
+      heardBefore = handler.connection?.heardBytes ?? 0
       if (response.destroyed) left()
       else response.on('close', left)
     },
@@ -101,14 +103,13 @@ export function createPassBack(
         instead = () => reject(problem)
         return
       }
-      if (refusal === null || challenge?.get('error') !== 'invalid_token') return passHead(status, headers)
-      const { ask, again } = refusal
+      if (insteadOf === null || challenge?.get('error') !== 'invalid_token') return passHead(status, headers)
       if (again === null) {
-        ask().catch(() => undefined) // so that the next request has a better one; this one's refusal stands
+        insteadOf().catch(() => undefined) // so that the next request has a better one; this one's refusal stands
         return passHead(status, headers)
       }
       controller.pause()
-      void tryOtherwise({ ask, again }, () => passHead(status, headers)).then(() => controller.resume())
+      void tryOtherwise(insteadOf, again, () => passHead(status, headers)).then(() => controller.resume())
     },
     onResponseData(controller, chunk) {
       if (instead !== undefined || response.writableEnded) return
@@ -130,7 +131,13 @@ export function createPassBack(
     },
     onResponseError(_controller, error) {
       if (instead !== undefined && !response.destroyed) return finish(instead)
-      if (!response.headersSent && !response.destroyed) return finish(() => reject(problemOf(error)))
+      if (!response.headersSent && !response.destroyed) {
+        const problem = problemOf(error)
+        const isUnreachable = problem.problem === 'upstream_unreachable'
+        // An upstream may close an idle connection just as we write to it (RFC 9112, section 9.3.1).
+        const diedIdle = isUnreachable && heardBefore > 0 && handler.connection?.heardBytes === heardBefore
+        return finish(diedIdle && again !== null ? () => again(null) : () => reject(problem))
+      }
       // Half a response must look like half a response.
       if (!response.writableEnded && !response.destroyed) {
         brokeOff(error)
@@ -141,6 +148,7 @@ export function createPassBack(
       finish(resolve)
     },
   }
+  return handler
 }
 
 const twoLocations = new Error('the upstream sent two Location headers')

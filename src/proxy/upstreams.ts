@@ -1,11 +1,14 @@
 import { readFileSync } from 'node:fs'
-import { Pool } from 'undici'
+import { buildConnector, type Dispatcher, Pool } from 'undici'
 import type { Timing } from '../timing.ts'
+import { Connection, type Passenger } from './connection.ts'
 import type { Target } from './target.ts'
 
 /** Connections to one route's upstream, kept apart from every other route's: a slow one holds up nobody else. */
 export interface Upstream {
-  dispatch: Pool['dispatch']
+  dispatch(request: Dispatcher.DispatchOptions, handler: Passenger): void
+  /** The same by a connection that serves this request alone. */
+  dispatchAlone(request: Dispatcher.DispatchOptions, handler: Passenger): void
   /** Breaks off whatever is under way. */
   destroy(): Promise<void>
 }
@@ -13,18 +16,21 @@ export interface Upstream {
 export function createUpstream({ route, origin }: Target, timing: Timing): Upstream {
   const { connect, firstByte, idle } = route.timeouts
   const { ca, cert, key } = route.tls ?? {}
-  const options: Pool.Options = {
-    connect: {
-      timeout: milliseconds(connect) ?? timing.connect,
-      ...(ca === undefined ? {} : { ca: readFileSync(ca) }),
-      ...(cert === undefined ? {} : { cert: readFileSync(cert) }),
-      ...(key === undefined ? {} : { key: readFileSync(key) }),
-    },
-    headersTimeout: milliseconds(firstByte) ?? timing.firstByte,
-    bodyTimeout: milliseconds(idle) ?? timing.idleBody,
+  const connector = buildConnector({
+    timeout: milliseconds(connect) ?? timing.connect,
     // undici takes an HTTP/2 body that was cut off for a complete one.
     allowH2: false,
+    ...(ca === undefined ? {} : { ca: readFileSync(ca) }),
+    ...(cert === undefined ? {} : { cert: readFileSync(cert) }),
+    ...(key === undefined ? {} : { key: readFileSync(key) }),
+  })
+  const options: Pool.Options = {
+    headersTimeout: milliseconds(firstByte) ?? timing.firstByte,
+    bodyTimeout: milliseconds(idle) ?? timing.idleBody,
+    allowH2: false,
+    factory: (url, given) => new Connection(url, given, connector),
   }
+  const alone = new Pool(origin, { ...options, pipelining: 0 })
   let pool = new Pool(origin, options)
   const retired = new Set<Pool>()
 
@@ -38,10 +44,11 @@ export function createUpstream({ route, origin }: Target, timing: Timing): Upstr
   const renewal = setInterval(renew, timing.connectionLife).unref()
 
   return {
-    dispatch: (request, handler) => pool.dispatch(request, handler),
+    dispatch: (request, handler) => void pool.dispatch(request, handler),
+    dispatchAlone: (request, handler) => void alone.dispatch(request, handler),
     async destroy() {
       clearInterval(renewal)
-      await Promise.all([pool, ...retired].map((each) => each.destroy()))
+      await Promise.all([pool, alone, ...retired].map((each) => each.destroy()))
     },
   }
 }

@@ -140,7 +140,12 @@ describe('an upstream that answers', { concurrency: false }, () => {
     raw.say((socket) => void (closes ? socket.end(said, 'latin1') : socket.write(said, 'latin1')))
     const asked = raw.log.length
     const answer = await ask(method)
-    assert.deepEqual(raw.log.slice(asked), [`${method} /x`])
+    // Without a word from a connection that was kept, it may never have been heard (RFC 9112, section 9.3.1).
+    const times = said === '' && method !== 'POST' ? 2 : 1
+    assert.deepEqual(
+      raw.log.slice(asked),
+      Array.from({ length: times }, () => `${method} /x`),
+    )
     raw.say((socket) => void socket.write(fine))
     const { statuses, text } = await ask('GET')
     assert.deepEqual([statuses, bodyOf(text)], [[200], 'fine'])
