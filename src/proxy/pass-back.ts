@@ -120,7 +120,14 @@ export function createPassBack(
       }
       if (response.write(chunk)) return
       controller.pause()
-      response.once('drain', () => controller.resume())
+      // Node would go on waiting for a client that has ended its side and takes nothing any more.
+      const { socket } = response
+      const gone = () => response.destroy()
+      socket?.once('end', gone)
+      response.once('drain', () => {
+        socket?.off('end', gone)
+        controller.resume()
+      })
     },
     onResponseEnd(_controller, trailers) {
       if (instead !== undefined) return finish(instead)

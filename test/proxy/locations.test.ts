@@ -1,0 +1,53 @@
+import assert from 'node:assert/strict'
+import { after, before, describe, test } from 'node:test'
+import { startWorld, type World } from '../support/world.ts'
+import { type RawUpstream, startRawUpstream, talk } from './raw-peers.ts'
+
+describe('a redirect by the upstream', { concurrency: false }, () => {
+  let raw: RawUpstream
+  let world: World
+  let own: string
+  before(async () => {
+    raw = await startRawUpstream()
+    world = await startWorld({ store: 'memory', bff: { routes: [{ path: '/api', upstream: `${raw.url}/v1` }] } })
+    const browser = world.browser()
+    await browser.login()
+    own = `Host: localhost\r\nCookie: bff=${browser.cookies.get('bff')?.value}\r\nX-CSRF: 1\r\nConnection: close\r\n`
+  })
+  after(async () => {
+    await world.close()
+    await raw[Symbol.asyncDispose]()
+  })
+
+  const answered = (head: string) => {
+    raw.say((socket) => socket.end(`HTTP/1.1 302 Found\r\nContent-Length: 0\r\n${head}\r\n`, 'latin1'))
+    return talk(world.relay.port, `GET /api/x HTTP/1.1\r\n${own}\r\n`)
+  }
+
+  const bytes: Record<string, { given: () => string; expected: string }> = {
+    'to a path in latin1': { given: () => '/v1/caf\xe9', expected: '/api/caf%E9' },
+    'to a path in UTF-8': { given: () => '/v1/caf\xc3\xa9', expected: '/api/caf%C3%A9' },
+    'to its own address in latin1': { given: () => `${raw.url}/v1/caf\xe9?\xfc`, expected: '/api/caf%E9?%FC' },
+    'to elsewhere in latin1': {
+      given: () => 'https://elsewhere.example/\xe9',
+      expected: 'https://elsewhere.example/\xe9',
+    },
+    'to a relative path in latin1': { given: () => 'caf\xe9', expected: 'caf\xe9' },
+    'to no URL at all': { given: () => 'http://\xe9:x/', expected: 'http://\xe9:x/' },
+  }
+  for (const [name, { given, expected }] of Object.entries(bytes)) {
+    test(`${name} keeps its bytes`, async () => {
+      const { text, statuses } = await answered(`Location: ${given()}\r\n`)
+      assert.deepEqual([statuses, /^location: (.*)\r$/im.exec(text)?.[1]], [[302], expected])
+    })
+  }
+
+  test('to two places at once is a malformed answer, and neither is passed on', async () => {
+    for (const second of [`${raw.url}/v1/b`, 'https://evil.example/', '/v1/a']) {
+      const { text, statuses } = await answered(`Location: /v1/a\r\nlocation: ${second}\r\n`)
+      assert.deepEqual(statuses, [502])
+      assert.match(text, /"code":"upstream_unreachable"/)
+      assert.doesNotMatch(text, /^location:/im)
+    }
+  })
+})
