@@ -87,7 +87,7 @@ export function createBff(options: BffOptions, parts: { log?: Logger; store?: St
 
   const headers = createSecurityHeaders(checked, pageStyleHash)
   const answer = createErrorAnswer(say, checked, headers.endpoints)
-  const streams = createOpenStreams(store, timing.storeBudget, say)
+  const streams = createOpenStreams(store, timing, say)
   const watch = createSessionWatch(store, streams)
   const userSessions = createUserSessions(checked, store, tokens, say)
   const operatorSessions = createOperatorSessions(checked, store, tokens)

@@ -30,6 +30,7 @@ export const timingSchema = z
     revoke: ms(60_000).describe('repeats of a revocation after logout'),
     firstByte: ms(60_000).describe("an upstream's response headers"),
     idleBody: ms(300_000).describe("between two chunks of an upstream's response"),
+    recheck: ms(60_000).describe('before a stream that is open asks again whether its session is still there'),
     heartbeat: ms(20_000).describe('between signs of life on `/bff/events`'),
     connectionLife: ms(300_000).describe('before upstreams are connected to anew, which follows a change in DNS'),
     drain: ms(60_000).describe('how long shutdown waits for what is in flight'),

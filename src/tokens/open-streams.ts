@@ -1,8 +1,6 @@
 import type { GoneReason, Remaining, Store } from '../storage/store.ts'
 import type { Say } from '../telemetry/events.ts'
-
-/** A stream outlives the answer to "may this request pass", so that answer is asked for again at least so often. */
-const recheckMs = 60_000
+import type { Timing } from '../timing.ts'
 
 /** Whoever wants to be told what is left is told at the latest when so little is. */
 export const soonMs = 60_000
@@ -43,8 +41,7 @@ interface Open {
   endsAt: number | undefined
 }
 
-/** @param retryMs pause before a store that does not answer is asked again; streams stay open meanwhile */
-export function createOpenStreams(store: Store, retryMs: number, say: Say): OpenStreams {
+export function createOpenStreams(store: Store, timing: Timing, say: Say): OpenStreams {
   const open = new Map<string | null, Open>()
 
   function close(ref: string | null, closing: Closing) {
@@ -66,7 +63,8 @@ export function createOpenStreams(store: Store, retryMs: number, say: Say): Open
     const found = await store.tokens.remaining(ref).catch(() => null)
     const session = open.get(ref)
     if (session === undefined) return
-    let next = retryMs
+    // While the store does not answer, streams stay open.
+    let next = timing.storeBudget
     if (found !== null) {
       if (found.is === 'gone') {
         return found.reason === 'expired' ? ranOut(ref, session) : close(ref, { is: 'ended', reason: found.reason })
@@ -74,7 +72,8 @@ export function createOpenStreams(store: Store, retryMs: number, say: Say): Open
       session.endsAt = store.now() + found.absoluteMs
       for (const stream of session.streams) stream.left?.(found)
       const left = Math.min(found.idleMs, found.absoluteMs) + 1
-      next = Math.min(left > soonMs ? left - soonMs : left, recheckMs)
+      // A stream outlives the answer to "may this request pass", so it is asked for again.
+      next = Math.min(left > soonMs ? left - soonMs : left, timing.recheck)
     }
     clearTimeout(session.timer)
     session.timer = setTimeout(() => void check(ref), next).unref()
