@@ -10,7 +10,7 @@ import { startChild } from '../support/child-process.ts'
 import { freePort } from '../support/free-port.ts'
 
 const main = join(import.meta.dirname, '../../src/main.ts')
-const total = 200_000_000
+const total = 100_000_000
 const mostGrowth = 30_000_000
 /** Garbage is collected early, so that what is measured is what is held. */
 const tidy = ['--max-old-space-size=40', '--max-semi-space-size=4']
