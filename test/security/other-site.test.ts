@@ -44,17 +44,15 @@ describe("in a browser with a session, somebody else's page", () => {
   }
 
   /** Whether the page's attempts, all of them, have left session, cookies and API alone. */
-  async function assertUntouched(context: BrowserContext, requests: number): Promise<void> {
+  async function assertUntouched(context: BrowserContext, page: Page, requests: number): Promise<void> {
     assert.equal(user.upstream.requests, requests, 'the API was asked')
     const cookies = await context.cookies(user.world.origin)
     const [cookie] = cookies.filter(({ name }) => name === '__Host-bff')
     assert.equal(cookie?.value, user.browser.cookies.get('__Host-bff')?.value)
-    const page = await context.newPage()
     await page.goto(`${user.world.origin}/`)
     assert.equal(await statusOf(page, '/bff/user'), 200)
     assert.equal(await statusOf(page, '/api/x'), 200)
     assert.equal(user.upstream.requests, requests + 1, 'our own page can ask, so the session was there to be abused')
-    await page.close()
   }
 
   const statusOf = (page: Page, path: string) =>
@@ -65,13 +63,12 @@ describe("in a browser with a session, somebody else's page", () => {
     async function attack<T>(targets: readonly T[], act: (page: Page, target: T, origin: string) => Promise<void>) {
       await using context = await loggedIn()
       const { requests } = user.upstream
+      const page = await context.newPage()
       for (const target of targets) {
-        const page = await context.newPage()
         await page.goto(`https://${host}:${port}/`)
         await act(page, target, user.world.origin)
-        await page.close()
       }
-      await assertUntouched(context, requests)
+      await assertUntouched(context, page, requests)
     }
 
     const forms = [
@@ -92,6 +89,7 @@ describe("in a browser with a session, somebody else's page", () => {
           [origin + path, enctype] as const,
         )
         assert.equal((await answered).status(), 403)
+        await page.waitForURL(origin + path)
       }))
 
     test(`C1 and C4: of ${who}, does nothing by fetch, whatever it sends`, () =>
@@ -182,6 +180,7 @@ describe("in a browser with a session, somebody else's page", () => {
         const status = (await answered).status()
         // Without the Strict cookie a logout finds nobody to log out, and leads home.
         assert.ok(status === 403 || (status === 302 && path.startsWith('/bff/logout')), `${status} for ${path}`)
+        await page.waitForURL(status === 302 ? `${origin}/` : origin + path)
       }))
   }
 })
