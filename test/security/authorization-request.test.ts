@@ -6,7 +6,7 @@ import { startWorld, type World } from '../support/world.ts'
 
 /** The parameters with which a browser is sent to the provider, and where. */
 async function asked(browser: Browser, query = ''): Promise<URL> {
-  const response = await browser.get(`/bff/login${query}`)
+  const response = await browser.get(`/bff/login${query}`, { 'sec-fetch-dest': 'document' })
   assert.equal(response.status, 302)
   return new URL(response.headers.get('location') ?? '')
 }

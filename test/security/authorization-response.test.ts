@@ -23,7 +23,7 @@ describe('what comes to the callback', () => {
           assert.equal(answer.status, 400, query)
           assert.match(answer.body, /<dt>Code<\/dt><dd>(login_failed|bad_request)<\/dd>/)
           assert.doesNotMatch(answer.body, /alert|planted|evil/, query)
-          for (const line of answer.headers.getSetCookie()) assert.match(line, /^__Host-bff-\S+=; Max-Age=0/, query)
+          for (const line of answer.headers.getSetCookie()) assert.doesNotMatch(line, /^__Host-bff=/, query)
           assert.equal(answer.headers.get('x-injected'), null, query)
         }
       }
