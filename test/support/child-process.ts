@@ -22,12 +22,11 @@ interface ChildProcessOptions {
 }
 
 /**
- * Runs `"$@"`, says its process id, and kills it once descriptor 3 is at its end. `read` is built in: the watcher has
- * no child of its own, and is gone before the process id could belong to somebody else.
+ * Runs `"$@"`, which says its process id before anything else, and kills it once descriptor 3 is at its end. `read` is
+ * built in: the watcher has no child of its own, and is gone before the process id could belong to somebody else.
  */
 const keeper = `exec 3<&0 </dev/null
-"$@" 3<&- & program=$!
-echo $program
+/bin/sh -c 'echo $$; exec "$@"' sh "$@" 3<&- & program=$!
 { read -r line <&3; $BEFORE_KILL; kill -9 $program; } >/dev/null 2>&1 & watcher=$!
 wait $program; code=$?
 kill $watcher 2>/dev/null
@@ -52,7 +51,7 @@ export async function startChild(
   const written: string[] = []
   const started = Promise.withResolvers<number>()
   createInterface({ input: shell.stdout }).on('line', (line) => {
-    // The first line is the shell's; to resolve once more does nothing.
+    // The first line is the process id; to resolve once more does nothing.
     started.resolve(Number(line))
     written.push(line)
   })
