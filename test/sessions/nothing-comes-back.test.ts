@@ -46,7 +46,7 @@ async function startGatedWorld(provider: WorldOptions['provider'] = {}) {
   for (const script of Object.values(scripts)) await redis.scriptLoad(script)
   redis.destroy()
   // The answers of a node that has just started may be 503.
-  while ((await world.browser().api('/bff/login')).status !== 302) await pause(5)
+  while ((await world.browser().startLogin()).form === undefined) await pause(5)
   const running = started.move()
   return { world, issuer, token, gate, [Symbol.asyncDispose]: () => running.disposeAsync() }
 }
