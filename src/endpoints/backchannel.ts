@@ -1,4 +1,5 @@
 import type { IncomingMessage, ServerResponse } from 'node:http'
+import { closeBehind } from '../http/linger.ts'
 import { type Endpoint, type EndpointParts, sendJson } from './endpoint.ts'
 
 /** A logout token is a few hundred bytes; one with long names is still far from this. */
@@ -40,7 +41,7 @@ async function readForm(request: IncomingMessage): Promise<URLSearchParams | nul
 /** Section 2.8. */
 function refuse(request: IncomingMessage, response: ServerResponse, description: string): void {
   // What is left of the body would be taken for the next request.
-  if (!request.complete) response.shouldKeepAlive = false
+  if (!request.complete) closeBehind(response)
   response.statusCode = 400
   sendJson(response, { error: 'invalid_request', error_description: description })
 }
