@@ -1,12 +1,12 @@
 import { describeMachine, type Machine } from './machine.ts'
-import { callsAtOnce, connections, downloadConnections, type Settings, shortLifeSeconds } from './settings.ts'
+import { connections, downloadConnections, type Settings } from './settings.ts'
 
 /** docs/benchmark.md around the tables of a whole run. */
 export function page(tables: string, settings: Settings, machine: Machine): string {
-  const { rounds, seconds, sessions, crossings } = settings
+  const { rounds, seconds } = settings
   return `# Benchmark
 
-Written by \`npm run bench\` (about seven minutes; \`-- --quick\` takes one and writes nothing; \`-- --sessions 100000\` for more cold
+Written by \`npm run bench\` (about nine minutes; \`-- --quick\` takes two and writes nothing; \`-- --sessions 100000\` for more cold
 sessions). nginx, Apache with mod_auth_openidc and wrk take part where they are installed; on Debian:
 \`apt-get install nginx apache2 libapache2-mod-auth-openidc wrk\`.
 
@@ -25,9 +25,6 @@ The peers: **nginx** forwards and knows no session: the floor. **coatcheck** is 
 request's session read from Redis. **The usual Express stack** is express, helmet, express-session with connect-redis,
 openid-client and http-proxy-middleware as their manuals put them together (\`bench/peers/usual-stack-app.ts\`); its tokens
 lie in Redis as plain text. **mod_auth_openidc** has its sessions in Redis too.
-
-Cold: ${sessions.toLocaleString('en')} sessions take turns. Expiry: access tokens live ${shortLifeSeconds} seconds, and refresh tokens are good once; after
-all have expired every session is called ${callsAtOnce} times at once. Then ${crossings} calls one at a time, each just after its token ran out.
 
 ${tables}`
 }

@@ -4,7 +4,7 @@ import { parseArgs } from 'node:util'
 import { page } from './document.ts'
 import { prepareMachine } from './machine.ts'
 import { report } from './report.ts'
-import { measureAll, yardsticks } from './run.ts'
+import { measureAll } from './run.ts'
 import { settingsOf } from './settings.ts'
 
 // npm run bench -- [--quick] [--sessions N]: peers side by side on one provider, Redis and upstream. The whole run
@@ -22,7 +22,7 @@ try {
   })
   const settings = settingsOf({ isQuick: values.quick, sessions: values.sessions })
   const machine = prepareMachine(say)
-  const tables = report(await measureAll(machine, settings, say), yardsticks)
+  const tables = report(await measureAll(machine, settings, say))
   process.stdout.write(`\n${tables}\n`)
   if (!values.quick) {
     writeFileSync(join(import.meta.dirname, '../docs/benchmark.md'), page(tables, settings, machine))

@@ -6,6 +6,8 @@ import { setTimeout as pause } from 'node:timers/promises'
 /** A program of the run, on one core. It cannot outlive us. */
 export interface Program extends AsyncDisposable {
   pid: number
+  /** The last of what it wrote. */
+  output(): string
   /** SIGTERM, and SIGKILL where that is not enough. */
   stop(): Promise<void>
 }
@@ -59,7 +61,7 @@ export async function startProgram(
     await pause(50)
   }
   if (child.pid === undefined) throw new Error(`${command} has no process id`)
-  return { pid: child.pid, stop, [Symbol.asyncDispose]: stop }
+  return { pid: child.pid, output: () => output, stop, [Symbol.asyncDispose]: stop }
 }
 
 function listens(port: number): Promise<boolean> {

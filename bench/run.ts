@@ -1,68 +1,100 @@
 import { logIn } from './browser-session.ts'
-import { type Expiry, measureExpiry } from './cases/expiry.ts'
-import { makeCoatcheckSessions, makeUsualSessions } from './cases/many-sessions.ts'
+import { measureExpiries } from './cases/expiry.ts'
+import { makeSessions, sessionSection } from './cases/many-sessions.ts'
+import { eventStreams, measureStreams, webSockets } from './cases/streams.ts'
 import { measureThroughput, type Subject, type ThroughputCase } from './cases/throughput.ts'
+import { downloadTable, requestTable } from './cases/throughput-tables.ts'
+import { measureWorkers } from './cases/workers.ts'
 import type { Machine } from './machine.ts'
 import { apache } from './peers/apache.ts'
-import { coatcheck, coatcheckInExpress } from './peers/coatcheck.ts'
+import { coatcheck, coatcheckInExpress, coatcheckWorkers } from './peers/coatcheck.ts'
 import { nginx } from './peers/nginx.ts'
 import { usualStack } from './peers/usual-stack.ts'
-import type { Results, Yardsticks } from './report.ts'
+import type { Section } from './report.ts'
 import { connections, downloadConnections, type Settings, shortLifeSeconds } from './settings.ts'
 import { type Stage, startStage } from './stage.ts'
 
-export const yardsticks: Yardsticks = { floor: nginx.name, usual: usualStack.name }
+type Say = (line: string) => void
 
-/** Seconds; longer than any run. */
-const neverExpires = 3_600
-
-/** Measures every case. @param say is told how far it is */
-export async function measureAll(machine: Machine, settings: Settings, say: (line: string) => void): Promise<Results> {
-  const underLoad = await measureUnderLoad(machine, settings, say)
-  await using stage = await startStage(machine, [coatcheck, usualStack], shortLifeSeconds)
-  const expiry: Expiry[] = []
-  for (const peer of stage.peers) expiry.push(await measureExpiry(stage, peer, settings, say))
-  return { ...underLoad, expiry }
+/** Measures every case, in the order in which the page has them. @param say is told how far it is */
+export async function measureAll(machine: Machine, settings: Settings, say: Say): Promise<Section[]> {
+  return [
+    ...(await underLoad(machine, settings, say)),
+    ...(await withStreams(machine, settings, say)),
+    ...(await withWorkers(machine, settings, say)),
+    ...(await acrossExpiry(machine, settings, say)),
+  ]
 }
 
-async function measureUnderLoad(machine: Machine, settings: Settings, say: (line: string) => void) {
-  const { rounds, seconds, warmUpSeconds } = settings
-  await using stage = await startStage(
-    machine,
-    [nginx, coatcheck, coatcheckInExpress, usualStack, apache],
-    neverExpires,
-  )
-  const subjects: Subject[] = []
-  for (const peer of stage.peers) subjects.push({ peer, cookie: await logIn(peer) })
-
-  const get = { method: 'GET', path: '/api/small', bodyBytes: 0, connections, seconds, warmUpSeconds } as const
+async function underLoad(machine: Machine, settings: Settings, say: Say): Promise<Section[]> {
+  const { rounds } = settings
+  await using stage = await startStage(machine, [nginx, coatcheck, coatcheckInExpress, usualStack, apache])
+  const subjects = await subjectsOf(stage)
   const measure = (varied: Partial<ThroughputCase> & Pick<ThroughputCase, 'name' | 'rounds'>, of = subjects) =>
-    measureThroughput({ ...get, ...varied }, of, say)
+    measureThroughput({ ...smallGet(settings), ...varied }, of, say)
   const small = await measure({ name: 'small GET', rounds: rounds.small })
   const post = await measure({ name: '64 KB POST', rounds: rounds.post, method: 'POST', bodyBytes: 65_536 })
   const large = { path: '/api/large', connections: downloadConnections }
   const download = await measure({ name: '10 MB download', rounds: rounds.download, ...large })
-  const { made, sessions } = await makeMany(stage, subjects, settings.sessions, say)
+
+  const { made, weighed } = await makeMany(stage, subjects, settings.sessions, say)
   const withoutSessions = subjects.filter(({ cookie }) => cookie === null)
   const cold = await measure({ name: 'sessions cold', rounds: rounds.cold }, [...withoutSessions, ...made])
-  return { small, post, download, cold, sessions }
+  const taken = `${settings.sessions.toLocaleString('en')} sessions take turns.`
+  return [
+    { title: 'Small GET', table: requestTable(small) },
+    { title: '64 KB POST', table: requestTable(post) },
+    { title: '10 MB download', table: downloadTable(download) },
+    { title: 'Sessions cold: each request is another session’s', note: taken, table: requestTable(cold) },
+    sessionSection(weighed),
+  ]
 }
 
-const makers = new Map([
-  [coatcheck, makeCoatcheckSessions],
-  [usualStack, makeUsualSessions],
-])
-
-async function makeMany(stage: Stage, subjects: readonly Subject[], count: number, say: (line: string) => void) {
-  const made: Subject[] = []
-  const sessions: { peer: string; count: number; bytesEach: number }[] = []
-  for (const { peer, cookie } of subjects) {
-    const make = makers.get(peer.kind)
-    if (make === undefined || cookie === null) continue
-    say(`sessions: making ${count} of ${peer.kind.name}`)
-    const { cookies, bytesEach } = await make(peer, cookie, stage.redisUrl, count)
-    made.push({ peer, cookie, cookies })
-    sessions.push({ peer: peer.kind.name, count, bytesEach })
+async function withStreams(machine: Machine, { streams }: Settings, say: Say): Promise<Section[]> {
+  const sections: Section[] = []
+  for (const kind of [eventStreams, webSockets]) {
+    const peers = [nginx, coatcheck, coatcheckInExpress, usualStack].filter(kind.passedBy)
+    await using stage = await startStage(machine, peers, { streams: true })
+    sections.push(await measureStreams(stage, kind, streams, say))
   }
-  return { made, sessions }
+  return sections
+}
+
+async function withWorkers(machine: Machine, settings: Settings, say: Say): Promise<Section[]> {
+  await using stage = await startStage(machine, [coatcheck, coatcheckWorkers])
+  // Each worker has to warm up, with its part of the load.
+  const warmUpSeconds = 2 * settings.warmUpSeconds
+  const measured = { ...smallGet(settings), name: 'workers', rounds: settings.rounds.workers, warmUpSeconds }
+  return await measureWorkers(measured, await subjectsOf(stage), say)
+}
+
+async function acrossExpiry(machine: Machine, settings: Settings, say: Say): Promise<Section[]> {
+  await using stage = await startStage(machine, [coatcheck, usualStack], { accessTokenSeconds: shortLifeSeconds })
+  return await measureExpiries(stage, settings, say)
+}
+
+function smallGet({ seconds, warmUpSeconds }: Settings): Omit<ThroughputCase, 'name' | 'rounds'> {
+  return { method: 'GET', path: '/api/small', bodyBytes: 0, connections, seconds, warmUpSeconds }
+}
+
+async function subjectsOf(stage: Stage): Promise<Subject[]> {
+  const subjects: Subject[] = []
+  for (const peer of stage.peers) subjects.push({ peer, cookie: await logIn(peer) })
+  return subjects
+}
+
+/** Many sessions of one peer of each kind that has its own sort of them. */
+async function makeMany(stage: Stage, subjects: readonly Subject[], count: number, say: Say) {
+  const made: Subject[] = []
+  const weighed: { peer: string; count: number; bytesEach: number }[] = []
+  for (const { peer, cookie } of subjects) {
+    if (peer.kind === coatcheckInExpress) continue
+    const sessions = await makeSessions(peer, cookie, stage.redisUrl, count)
+    if (sessions === null) continue
+    const { cookies, bytesEach } = sessions
+    say(`sessions: ${count} of ${peer.kind.name}, ${bytesEach.toFixed(0)} bytes each`)
+    made.push({ peer, cookie, cookies })
+    weighed.push({ peer: peer.kind.name, count, bytesEach })
+  }
+  return { made, weighed }
 }

@@ -1,11 +1,13 @@
 /** How much is measured. */
 export interface Settings {
-  rounds: { small: number; post: number; download: number; cold: number }
+  rounds: { small: number; post: number; download: number; cold: number; workers: number }
   /** Length of one round, and of the load before the first one. */
   seconds: number
   warmUpSeconds: number
   /** Sessions that are called in turn, and that are weighed in Redis. */
   sessions: number
+  /** Event streams, and WebSockets, that are open at once. */
+  streams: number
   /** Sessions whose access tokens expire at once. */
   storm: number
   /** Calls, each of which finds an expired access token. */
@@ -22,19 +24,21 @@ export const shortLifeSeconds = 6
 export const callsAtOnce = 3
 
 const whole: Settings = {
-  rounds: { small: 5, post: 3, download: 3, cold: 3 },
+  rounds: { small: 5, post: 3, download: 3, cold: 3, workers: 3 },
   seconds: 4,
   warmUpSeconds: 3,
   sessions: 10_000,
+  streams: 1_000,
   storm: 1_000,
   crossings: 300,
 }
 
 const quick: Settings = {
-  rounds: { small: 2, post: 1, download: 1, cold: 1 },
+  rounds: { small: 2, post: 1, download: 1, cold: 1, workers: 1 },
   seconds: 1,
   warmUpSeconds: 1,
   sessions: 2_000,
+  streams: 200,
   storm: 100,
   crossings: 50,
 }

@@ -22,11 +22,20 @@ export interface Stage extends AsyncDisposable {
   peers: readonly Peer[]
 }
 
-/** @param accessTokenSeconds what the provider issues; long enough that nothing expires, where expiry is not the case */
+export interface StageOptions {
+  /** What the provider issues. @default longer than any run */
+  accessTokenSeconds?: number
+  /** Whether the upstream has event streams and WebSockets. @default false */
+  streams?: boolean
+}
+
+/** Seconds. */
+const neverExpires = 3_600
+
 export async function startStage(
   machine: Machine,
   kinds: readonly PeerKind[],
-  accessTokenSeconds: number,
+  { accessTokenSeconds = neverExpires, streams = false }: StageOptions = {},
 ): Promise<Stage> {
   await using started = new AsyncDisposableStack()
   const folder = mkdtempSync(join(tmpdir(), 'coatcheck-bench-'))
@@ -35,7 +44,7 @@ export async function startStage(
   const redisPort = await freePort()
   const redisArguments = ['--save', '', '--appendonly', 'no', '--bind', '127.0.0.1', '--port', String(redisPort)]
   started.use(await startProgram(machine.redis, redisArguments, { core: cores.others, port: redisPort }))
-  const upstream = started.use(await startUpstream(machine, join(folder, 'upstream')))
+  const upstream = started.use(await startUpstream(machine, join(folder, 'upstream'), streams))
 
   const there = kinds.filter((kind) => kind.isThere(machine))
   const sites = await Promise.all(there.map(async (kind, index) => ({ kind, site: await createSite(index) })))

@@ -1,8 +1,9 @@
 import assert from 'node:assert/strict'
 import { describe, test } from 'node:test'
 import { parseStat, treeOf } from '../bench/accounting.ts'
+import { listening } from '../bench/cases/workers.ts'
 import { readLoadReport } from '../bench/load.ts'
-import { ratio, withRange } from '../bench/report.ts'
+import { ratio, report, withRange } from '../bench/report.ts'
 import { settingsOf } from '../bench/settings.ts'
 import { alternate, percentile, spreadOf } from '../bench/statistics.ts'
 import { wrkScript } from '../bench/wrk-script.ts'
@@ -64,7 +65,28 @@ describe('the benchmark', () => {
     assert.equal(ratio(0.6, 0.15), '4.00')
     assert.equal(ratio(30, 2), '15.0')
     assert.equal(ratio(1, undefined), '-')
+    assert.equal(ratio(undefined, 1), '-')
     assert.equal(withRange({ median: 1234.5, min: 1000, max: 2000 }, 0), '1,235 (1,000-2,000)')
+  })
+
+  test('writes each section under its title, with a note where it has one', () => {
+    const table = [
+      ['peer', 'x'],
+      ['one', '1'],
+    ]
+    assert.equal(
+      report([
+        { title: 'A', table },
+        { title: 'B', note: 'As A.', table },
+      ]),
+      '## A\n\n| peer | x |\n| --- | --- |\n| one | 1 |\n\n## B\n\nAs A.\n\n| peer | x |\n| --- | --- |\n| one | 1 |\n',
+    )
+  })
+
+  test('knows by what a worker logs that it listens', () => {
+    const output =
+      '{"level":30,"pid":12,"msg":"listening"}\n{"pid":13,"msg":"store_ready"}\n{"pid":13,"msg":"listening"}\n'
+    assert.deepEqual(listening(output), [12, 13])
   })
 
   test('refuses a number of sessions that makes no sense', () => {

@@ -1,12 +1,13 @@
 import { setTimeout as pause } from 'node:timers/promises'
 import { Pool } from 'undici'
 import { browserHeaders, logInOften } from '../browser-session.ts'
+import type { Section } from '../report.ts'
 import { callsAtOnce, connections, type Settings, shortLifeSeconds } from '../settings.ts'
 import type { Peer, Stage } from '../stage.ts'
 import { percentile } from '../statistics.ts'
 
 /** What a peer does when access tokens run out. */
-export interface Expiry {
+interface Expiry {
   peer: string
   storm: {
     sessions: number
@@ -23,11 +24,50 @@ export interface Expiry {
   between: { p50: number; p99: number }
 }
 
+/** @param stage one whose access tokens live `shortLifeSeconds` */
+export async function measureExpiries(
+  stage: Stage,
+  settings: Settings,
+  say: (line: string) => void,
+): Promise<Section[]> {
+  const rows: Expiry[] = []
+  for (const peer of stage.peers) rows.push(await measureExpiry(stage, peer, settings, say))
+  return [
+    {
+      title: 'All access tokens expire at once',
+      note: `They live ${shortLifeSeconds} seconds, and refresh tokens are good once; after all have expired every session is called ${callsAtOnce} times at once.`,
+      table: [
+        ['peer', 'sessions', 'calls', 'served', 'seconds', 'grants', 'refused grants'],
+        ...rows.map(({ peer, storm }) => [
+          peer,
+          ...[storm.sessions, storm.calls, storm.served].map(String),
+          storm.seconds.toFixed(1),
+          ...[storm.grants, storm.refused].map(String),
+        ]),
+      ],
+    },
+    {
+      title: 'A call that finds an expired token',
+      note: 'One at a time, each just after its token ran out.',
+      table: [
+        ['peer', 'calls', 'failed', 'p50 / p99 ms', 'p50 / p99 ms of the call right after'],
+        ...rows.map(({ peer, crossing, between }) => [
+          peer,
+          String(crossing.calls),
+          String(crossing.failed),
+          `${crossing.p50.toFixed(1)} / ${crossing.p99.toFixed(1)}`,
+          `${between.p50.toFixed(1)} / ${between.p99.toFixed(1)}`,
+        ]),
+      ],
+    },
+  ]
+}
+
 /**
  * Real sessions with real refresh tokens. First all expire at once, and each is called several times at once, as an
  * application does that wakes up; then a few of them are called one by one, always just after their token ran out.
  */
-export async function measureExpiry(stage: Stage, peer: Peer, settings: Settings, say: (line: string) => void) {
+async function measureExpiry(stage: Stage, peer: Peer, settings: Settings, say: (line: string) => void) {
   const { counts } = stage.provider
   say(`expiry: ${peer.kind.name}: logging in ${settings.storm} times`)
   const cookies = await logInOften(peer, settings.storm)

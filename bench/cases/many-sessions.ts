@@ -7,6 +7,11 @@ import { createRedisStore } from '../../src/storage/redis-store.ts'
 import { timingSchema } from '../../src/timing.ts'
 import { createSeal } from '../../src/tokens/seal.ts'
 import { TokenSet } from '../../src/tokens/token-set.ts'
+import type { Cookie } from '../browser-session.ts'
+import { coatcheck, coatcheckInExpress } from '../peers/coatcheck.ts'
+import type { PeerKind } from '../peers/peer.ts'
+import { usualStack } from '../peers/usual-stack.ts'
+import { ratio, type Section } from '../report.ts'
 import type { Peer } from '../stage.ts'
 
 /** Many sessions of a peer, and what they take up. */
@@ -16,12 +21,41 @@ export interface ManySessions {
   bytesEach: number
 }
 
-/** Makes one session into many, each with an id, a signature, and for coatcheck a seal, of its own. */
-export type MakeSessions = (peer: Peer, cookie: string, redisUrl: string, count: number) => Promise<ManySessions>
+/**
+ * Makes one session into many, each with an id, a signature, and for coatcheck a seal, of its own.
+ * @returns `null` for a peer of which we do not know how, or that knows no sessions
+ */
+export async function makeSessions(
+  peer: Peer,
+  cookie: Cookie,
+  redisUrl: string,
+  count: number,
+): Promise<ManySessions | null> {
+  const make = makers.get(peer.kind)
+  return make === undefined || cookie === null ? null : await make(peer, cookie, redisUrl, count)
+}
+
+export function sessionSection(weighed: readonly { peer: string; count: number; bytesEach: number }[]): Section {
+  const usualBytes = weighed.find(({ peer }) => peer === usualStack.name)?.bytesEach
+  return {
+    title: 'Sessions in Redis',
+    table: [
+      ['peer', 'x usual stack', 'bytes each', 'sessions'],
+      ...weighed.map(({ peer, count, bytesEach }) => [
+        peer,
+        ratio(bytesEach, usualBytes),
+        bytesEach.toFixed(0),
+        count.toLocaleString('en'),
+      ]),
+    ],
+  }
+}
+
+type Maker = (peer: Peer, cookie: string, redisUrl: string, count: number) => Promise<ManySessions>
 
 const atOnce = 200
 
-export const makeCoatcheckSessions: MakeSessions = async (peer, cookie, redisUrl, count) => {
+const makeCoatcheckSessions: Maker = async (peer, cookie, redisUrl, count) => {
   const { sessionSecret, redisPrefix } = peer.place
   const store = createRedisStore(
     { url: redisUrl, prefix: redisPrefix, waitReplicas: 0 },
@@ -50,7 +84,7 @@ export const makeCoatcheckSessions: MakeSessions = async (peer, cookie, redisUrl
   }
 }
 
-export const makeUsualSessions: MakeSessions = async (peer, cookie, redisUrl, count) => {
+const makeUsualSessions: Maker = async (peer, cookie, redisUrl, count) => {
   const { sessionSecret, redisPrefix } = peer.place
   const redis = await createClient({ url: redisUrl }).connect()
   try {
@@ -64,6 +98,12 @@ export const makeUsualSessions: MakeSessions = async (peer, cookie, redisUrl, co
     redis.destroy()
   }
 }
+
+const makers = new Map<PeerKind, Maker>([
+  [coatcheck, makeCoatcheckSessions],
+  [coatcheckInExpress, makeCoatcheckSessions],
+  [usualStack, makeUsualSessions],
+])
 
 async function weigh(redisUrl: string, count: number, make: (id: string) => Promise<string>): Promise<ManySessions> {
   const redis = await createClient({ url: redisUrl }).connect()

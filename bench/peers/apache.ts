@@ -19,6 +19,7 @@ const modules = [
 export const apache: PeerKind = {
   name: 'Apache mod_auth_openidc',
   basePath: '/auth',
+  passesWebSockets: false,
   isThere: (machine) => machine.apache !== null,
   start(place) {
     const file = join(place.folder, 'apache.conf')

@@ -9,6 +9,7 @@ const bff = createBff(options)
 const app = express()
 app.use(bff.router)
 const server = app.listen(options.port ?? 3000, '127.0.0.1')
+bff.attach(server)
 server.keepAliveTimeout = 65_000
 process.once('SIGTERM', () => {
   server.close()

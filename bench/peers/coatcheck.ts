@@ -6,17 +6,19 @@ import type { PeerKind, Place } from './peer.ts'
 const root = join(import.meta.dirname, '../..')
 
 export const coatcheck = kind('coatcheck', ['src/main.ts', 'serve'])
+export const coatcheckWorkers = kind('coatcheck, 2 workers', ['src/main.ts', 'serve'], { BFF_WORKERS: '2' })
 export const coatcheckInExpress = kind('coatcheck as Express middleware', ['bench/peers/coatcheck-in-express.ts'])
 
-function kind(name: string, [file = '', ...args]: readonly string[]): PeerKind {
+function kind(name: string, [file = '', ...args]: readonly string[], more: Record<string, string> = {}): PeerKind {
   return {
     name,
     basePath: '/bff',
+    passesWebSockets: true,
     isThere: () => true,
     start: (place) =>
       startProgram(process.execPath, [join(root, file), ...args], {
         core: cores.peer,
-        env: environment(place),
+        env: { ...environment(place), ...more },
         port: place.port,
       }),
   }
@@ -37,6 +39,6 @@ function environment(place: Place): NodeJS.ProcessEnv {
     BFF_REDIS_PREFIX: place.redisPrefix,
     // All sessions are made from one address.
     BFF_LOGINS_PER_MINUTE: '1000000',
-    BFF_ROUTES: JSON.stringify([{ path: '/api', upstream: place.upstreamUrl }]),
+    BFF_ROUTES: JSON.stringify([{ path: '/api', upstream: place.upstreamUrl, webSocket: true }]),
   }
 }

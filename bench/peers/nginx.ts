@@ -9,6 +9,7 @@ import type { PeerKind } from './peer.ts'
 export const nginx: PeerKind = {
   name: 'nginx `proxy_pass`, no authentication',
   basePath: null,
+  passesWebSockets: true,
   isThere: (machine) => machine.nginx !== null,
   start({ machine, port, upstreamUrl, folder }) {
     const file = join(folder, 'nginx.conf')
@@ -19,7 +20,8 @@ export const nginx: PeerKind = {
 
 /** Bodies are streamed, as the other peers do: by default nginx writes what does not fit its buffers to a file first. */
 function server(port: number, upstreamUrl: string): string {
-  return `upstream api {
+  return `map $http_upgrade $upgrade_or_keep { default upgrade; '' ''; }
+  upstream api {
     server ${new URL(upstreamUrl).host};
     keepalive 256;
     keepalive_requests 1000000000;
@@ -30,7 +32,8 @@ function server(port: number, upstreamUrl: string): string {
     location /api/ {
       proxy_pass http://api/;
       proxy_http_version 1.1;
-      proxy_set_header Connection '';
+      proxy_set_header Upgrade $http_upgrade;
+      proxy_set_header Connection $upgrade_or_keep;
       proxy_set_header Cookie '';
       proxy_set_header Authorization 'Bearer ${'x'.repeat(700)}';
       proxy_set_header X-Forwarded-For $remote_addr;

@@ -11,6 +11,8 @@ export interface PeerKind {
   name: string
   /** Where its login is; `null` for one that knows no sessions. */
   basePath: string | null
+  /** Whether it passes WebSockets on, with a token. */
+  passesWebSockets: boolean
   /** Whether the machine has what it needs. */
   isThere(machine: Machine): boolean
   /** Starts it on its core, in front of the upstream's `/` as `/api`. */

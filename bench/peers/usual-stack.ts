@@ -7,6 +7,8 @@ import type { PeerKind } from './peer.ts'
 export const usualStack: PeerKind = {
   name: 'the usual Express stack',
   basePath: '/auth',
+  // Its middleware does not run for handshakes: nobody would look at the session, or put a token on.
+  passesWebSockets: false,
   isThere: () => true,
   start(place) {
     const { machine: _, folder: __, ...settings } = place
