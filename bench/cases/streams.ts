@@ -33,7 +33,7 @@ const settleMs = 500
 
 export const eventStreams: StreamKind = {
   name: 'event streams',
-  note: 'Resident memory that each adds to a peer just started while it is open and silent, each of a session of its own. Garbage counts: it is resident too.',
+  note: 'Resident memory that each adds to a peer just started while it is open and silent, each of a session of its own. Garbage counts: it is resident too. Apache is left out, which takes a thread for each.',
   passedBy: () => true,
   async open(peer, cookie) {
     const headers = { ...browserHeaders(peer, cookie), Accept: 'text/event-stream' }

@@ -67,7 +67,7 @@ async function crash({ peer, cookie }: Subject) {
   if (victim === undefined) throw new Error(`${peer.kind.name}: no worker said that it listens`)
   const killedAt = performance.now()
   process.kill(victim, 'SIGKILL')
-  while (listening(peer.output()).length === before.length) {
+  while (listening(peer.output()).every((pid) => before.includes(pid))) {
     if (performance.now() - killedAt > longestWaitMs) throw new Error(`${peer.kind.name}: the worker was not replaced`)
     await pause(5)
   }

@@ -1,11 +1,11 @@
-import { createHash, createHmac, timingSafeEqual } from 'node:crypto'
+import { createHmac, hash, timingSafeEqual } from 'node:crypto'
 
 /**
  * What the rest of the program, the store and the log call a session. Whoever reads those cannot make a cookie of it.
  * @returns base64url(SHA-256(session id))
  */
 export function refOf(sessionId: string): string {
-  return createHash('sha256').update(sessionId).digest('base64url')
+  return hash('sha256', sessionId, 'base64url')
 }
 
 /** What the store calls a login. The `state` itself is in no store: there it would be enough to finish somebody's login. */
@@ -20,6 +20,6 @@ export function publicName(key: Buffer, ref: string): string {
 
 /** Compares without telling by its duration where two values differ. */
 export function sameText(a: string, b: string): boolean {
-  const hash = (text: string) => createHash('sha256').update(text).digest()
-  return timingSafeEqual(hash(a), hash(b))
+  const digest = (text: string) => hash('sha256', text, 'buffer')
+  return timingSafeEqual(digest(a), digest(b))
 }
