@@ -10,7 +10,7 @@ export function refOf(sessionId: string): string {
 
 /** What the store calls a login. The `state` itself is in no store: there it would be enough to finish somebody's login. */
 export function loginId(state: string): string {
-  return createHash('sha256').update(state).digest('base64url')
+  return hash('sha256', state, 'base64url')
 }
 
 /** Another name of a session, for browsers: bound to it by a key for one use, and neither `ref` nor the provider's `sid`. */
