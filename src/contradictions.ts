@@ -35,6 +35,13 @@ export function contradictions(input: object, facts: { production: boolean }): s
   for (const entry of Array.isArray(raw['routes']) ? raw['routes'] : []) {
     const path: unknown = typeof entry === 'object' && entry !== null ? entry.path : undefined
     if (typeof path !== 'string') continue
+    const { token, accessToken, exchange } = entry
+    if (exchange !== undefined && accessToken !== undefined)
+      found.push(`routes: ${path} has both accessToken and exchange`)
+    if (exchange !== undefined && token === 'client') found.push(`routes: ${path} has no user's token to exchange`)
+    if (token === 'none' && (accessToken ?? exchange) !== undefined) {
+      found.push(`routes: ${path} goes without a token, and says what for`)
+    }
     const folded = path.toLowerCase()
     if (seen.has(folded)) found.push(`routes: ${path} is there twice (paths may not differ by case alone)`)
     seen.add(folded)

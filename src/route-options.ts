@@ -15,6 +15,18 @@ const headerChanges = z
   })
   .prefault({})
 
+const resource = z.string().refine((value) => parseUrl(value)?.hash === '' && !value.includes('#'), {
+  error: 'must be an absolute URI without a fragment', // RFC 8707, section 2
+})
+const tokenTarget = z
+  .strictObject({
+    resource: resource.optional(),
+    audience: z.string().min(1).optional(),
+    scope: z.string().min(1).optional(),
+  })
+  .refine((named) => Object.keys(named).length > 0, 'must name a resource, an audience or a scope')
+  .optional()
+
 /** One entry of `routes`: what is forwarded where, and on which conditions. */
 export const routeSchema = z.strictObject({
   path: z
@@ -40,10 +52,14 @@ export const routeSchema = z.strictObject({
     .optional()
     .describe('what is forwarded; anything but TRACE and CONNECT unless set'),
   token: z
-    .enum(['user', 'optional', 'none'])
+    .enum(['user', 'optional', 'client', 'none'])
     .default('user')
-    .describe("whose access token is put on: the user's, theirs if there is a session, or nobody's"),
+    .describe(
+      "whose access token is put on: the user's, theirs if there is a session, the `client`'s own for whoever has a session, or nobody's",
+    ),
   scope: z.string().optional().describe('what the user must have been granted, separated by spaces'),
+  accessToken: tokenTarget.describe('what an access token of its own is for: `resource`, `audience`, `scope`'),
+  exchange: tokenTarget.describe('the same, in exchange for the access token of the session'),
   antiForgery: z
     .enum(['header', 'fetch-metadata'])
     .default('header')

@@ -7,6 +7,7 @@ import type { Options } from '../options.ts'
 import type { Say } from '../telemetry/events.ts'
 import type { OpenStreams } from '../tokens/open-streams.ts'
 import type { Spendable } from '../tokens/spendable.ts'
+import { targetOf } from '../tokens/token-target.ts'
 import type { Tokens } from '../tokens/tokens.ts'
 import { createForwarder } from './forward.ts'
 import { createHeaderRules } from './headers.ts'
@@ -40,7 +41,7 @@ export function createProxy(
   { publicUrl, basePath, routes, timing, trustProxy }: Options,
   ownCookies: string,
   refOf: (request: IncomingMessage) => string | null,
-  tokens: Pick<Tokens, 'spendable' | 'insteadOf'>,
+  tokens: Pick<Tokens, 'spending'>,
   streams: OpenStreams,
   say: Say,
 ): Proxy {
@@ -52,15 +53,18 @@ export function createProxy(
     const { route } = target
     const forwarder = createForwarder(target, createHeaderRules(target, facts), stepUp, timing, say)
     const methods: ReadonlySet<string> | null = route.methods === undefined ? null : new Set(route.methods)
+    const spending = tokens.spending(targetOf(route))
+    // Our own token, too, is for those alone who are logged in.
+    const needsSession = route.token === 'user' || route.token === 'client'
     const required = route.scope?.split(' ').filter((name) => name !== '') ?? []
 
     /** Where a session is optional, the cookie of one that is over is no reason to refuse. */
     const ifThere = (ref: string) =>
-      tokens.spendable(ref).catch((error: unknown) => {
+      spending.spendable(ref).catch((error: unknown) => {
         if (error instanceof BffError && error.status === 401) return null
         throw error
       })
-    const spendable: (ref: string) => Promise<Spendable | null> = route.token === 'user' ? tokens.spendable : ifThere
+    const spendable: (ref: string) => Promise<Spendable | null> = needsSession ? spending.spendable : ifThere
 
     return {
       target,
@@ -73,12 +77,14 @@ export function createProxy(
         const path = upstreamPath(target, request.url ?? '')
         demandAntiForgery(request, upgrading === null ? route.antiForgery : 'web-socket', publicUrl)
         const ref = route.token === 'none' ? null : refOf(request)
-        if (ref === null && route.token === 'user') throw new BffError('no_session')
+        if (ref === null && needsSession) throw new BffError('no_session')
         const spent = ref === null ? null : await spendable(ref)
         if (spent !== null && !hasScope(spent, required)) throw new BffError('insufficient_scope')
         if (response.destroyed) return // left while we waited
         const insteadOf =
-          spent === null || ref === null ? null : async () => (await tokens.insteadOf(ref, spent))?.accessToken ?? null
+          spent === null || ref === null
+            ? null
+            : async () => (await spending.insteadOf(ref, spent))?.accessToken ?? null
         const bind: Bind = (close) => streams.add(spent === null ? null : ref, { close })
         const token = spent?.accessToken ?? null
         askForBody(request, response)

@@ -20,6 +20,7 @@ export interface Login {
 /**
  * Step two: the code becomes tokens.
  * @param callbackUrl the redirect_uri with the query the browser brought
+ * @param parameters what the token request says besides: `resource`
  * @returns `null` when the provider would have had to show something and was asked not to
  * @throws BffError `login_failed`, `login_denied`, `provider_unreachable`
  */
@@ -28,18 +29,22 @@ export async function redeemCode(
   callbackUrl: URL,
   state: string,
   { nonce, codeVerifier, maxAge, acrValues, silent }: AuthorizationChecks,
+  parameters: Readonly<Record<string, string>>,
 ): Promise<Login | null> {
   const configuration = await provider.configuration()
-  const granted = await authorizationCodeGrant(configuration, callbackUrl, {
+  const expected = {
     expectedState: state,
     expectedNonce: nonce,
     pkceCodeVerifier: codeVerifier,
     idTokenExpected: true,
     ...(maxAge === undefined ? {} : { maxAge }),
-  }).catch((error: unknown) => {
-    if (silent && error instanceof AuthorizationResponseError && interactionErrors.has(error.error)) return null
-    throw refusal(error)
-  })
+  }
+  const granted = await authorizationCodeGrant(configuration, callbackUrl, expected, { ...parameters }).catch(
+    (error: unknown) => {
+      if (silent && error instanceof AuthorizationResponseError && interactionErrors.has(error.error)) return null
+      throw refusal(error)
+    },
+  )
   if (granted === null) return null
   const tokens = readTokenResponse(granted)
   const claims = granted.claims()

@@ -12,6 +12,7 @@ import type { Options } from '../options.ts'
 import type { LoginParameters } from '../wire.ts'
 import { isOutage } from './outage.ts'
 import { type Provider, unreachable } from './provider.ts'
+import { askedResources } from './resources.ts'
 
 /** What the authorization response will be checked against. Secret until then. */
 export interface AuthorizationChecks {
@@ -33,18 +34,19 @@ export interface AuthorizationChecks {
  */
 export async function startAuthorization(
   provider: Provider,
-  { scope, authorizationParams, pushedAuthorization }: Options,
+  options: Options,
   redirectUri: string,
   passed: LoginParameters,
   stepUp: boolean,
 ): Promise<{ url: string; state: string; checks: AuthorizationChecks }> {
+  const { scope, authorizationParams, pushedAuthorization } = options
   const configuration = await provider.configuration()
   const state = randomState()
   const nonce = randomNonce()
   const codeVerifier = randomPKCECodeVerifier()
   const maxAge = smallestMaxAge(authorizationParams['max_age'], passed.max_age)
   const asked = { ...authorizationParams, ...passed, ...(maxAge === undefined ? {} : { max_age: String(maxAge) }) }
-  const url = await addressOf(configuration, pushedAuthorization, {
+  const parameters = new URLSearchParams({
     ...asked,
     scope,
     redirect_uri: redirectUri,
@@ -54,6 +56,9 @@ export async function startAuthorization(
     code_challenge: await calculatePKCECodeChallenge(codeVerifier),
     code_challenge_method: 'S256',
   })
+  parameters.delete('resource')
+  for (const resource of askedResources(options)) parameters.append('resource', resource)
+  const url = await addressOf(configuration, pushedAuthorization, parameters)
   const checks: AuthorizationChecks = { nonce, codeVerifier, silent: asked['prompt'] === 'none' }
   if (maxAge !== undefined) checks.maxAge = maxAge
   // Otherwise a wish, as Core 1.0, section 3.1.2.1 has it: providers that know none ignore it, or mean something else.
@@ -65,7 +70,7 @@ export async function startAuthorization(
 async function addressOf(
   configuration: Configuration,
   pushed: Options['pushedAuthorization'],
-  parameters: Record<string, string>,
+  parameters: URLSearchParams,
 ): Promise<URL> {
   const { pushed_authorization_request_endpoint: endpoint } = configuration.serverMetadata()
   if (pushed === 'offered' && endpoint === undefined) return buildAuthorizationUrl(configuration, parameters)

@@ -11,20 +11,29 @@ export type RefreshAnswer =
   | { is: 'subject_changed'; tokens: IssuedTokens }
   /** `invalid_grant`: the presented token is dead. */
   | { is: 'refused' }
-  /** Any other HTTP answer: the token was not used up. */
-  | { is: 'declined'; status: number; retryAfterMs: number | null }
+  /** Any other HTTP answer: the token was not used up. `isOfTarget`: what it was to be used for was refused. */
+  | { is: 'declined'; status: number; retryAfterMs: number | null; isOfTarget: boolean }
   /** Failed, or was withdrawn, before a byte was written. */
   | { is: 'unsent' }
   /** Nobody knows what became of it. */
   | { is: 'silent' }
+
+export interface RefreshRequest {
+  refreshToken: string
+  expected: ExpectedUser
+  /** What the access token is for: `resource`, `audience`, `scope`. */
+  parameters: Readonly<Record<string, string>>
+}
+
+/** By which a provider refuses what a token is asked for (RFC 8707, section 2; RFC 6749, section 5.2). */
+export const targetErrors: ReadonlySet<unknown> = new Set(['invalid_target', 'invalid_scope'])
 
 /**
  * Presents a refresh token (RFC 6749, section 6), exactly once. Never throws: whatever happens has a class.
  */
 export async function presentRefreshToken(
   provider: Provider,
-  refreshToken: string,
-  expected: ExpectedUser,
+  { refreshToken, expected, parameters }: RefreshRequest,
   ask: AskOptions,
 ): Promise<RefreshAnswer> {
   // What happened is seen where it happens: openid-client wraps what it does not know, and throws bodies away.
@@ -37,7 +46,7 @@ export async function presentRefreshToken(
   }
   const valid = await provider
     .configuration(seen)
-    .then((configuration) => refreshTokenGrant(configuration, refreshToken))
+    .then((configuration) => refreshTokenGrant(configuration, refreshToken, { ...parameters }))
     .then(
       () => true,
       () => false,
@@ -52,8 +61,10 @@ function classify(answer: Answer, valid: boolean, expected: ExpectedUser): Refre
   if (answer.status !== 200) {
     // RFC 6749, section 5.2: 400, and 401 where the client authenticated by header.
     const mayRefuse = answer.status === 400 || answer.status === 401
-    if (mayRefuse && isObject(body) && body['error'] === 'invalid_grant') return { is: 'refused' }
-    return { is: 'declined', status: answer.status, retryAfterMs: readRetryAfter(answer.retryAfter) }
+    const error = mayRefuse && isObject(body) ? body['error'] : undefined
+    if (error === 'invalid_grant') return { is: 'refused' }
+    const retryAfterMs = readRetryAfter(answer.retryAfter)
+    return { is: 'declined', status: answer.status, retryAfterMs, isOfTarget: targetErrors.has(error) }
   }
   const tokens = readTokenResponse(body)
   if (tokens.accessToken === null && tokens.refreshToken === null) return { is: 'silent' }

@@ -4,6 +4,7 @@ import type { Options } from '../options.ts'
 import { type IdTokenClaims, redeemCode } from '../relying-party/authorization-code.ts'
 import { startAuthorization } from '../relying-party/authorization-request.ts'
 import type { Provider } from '../relying-party/provider.ts'
+import { ownParameters } from '../relying-party/resources.ts'
 import { userinfoClaims } from '../relying-party/userinfo.ts'
 import type { Store } from '../storage/store.ts'
 import type { Say } from '../telemetry/events.ts'
@@ -104,7 +105,13 @@ export function createSessions(
         throw new BffError('login_used')
       }
       const { returnUrl, previousRef, checks } = login
-      const confirmed = await redeemCode(provider, new URL(`${redirectUri}?${query}`), state, checks)
+      const confirmed = await redeemCode(
+        provider,
+        new URL(`${redirectUri}?${query}`),
+        state,
+        checks,
+        ownParameters(options),
+      )
       if (confirmed === null) return { returnUrl, previousRef: null, begin: null }
       return {
         returnUrl,

@@ -115,6 +115,12 @@ export function createMemoryTokenRecords(
       sessions.set(ref, after, sessions.left(ref))
       return 'written'
     },
+    async rewriteSet(ref, { before, after }) {
+      const record = records.get(ref)
+      if (record === undefined || (record.set !== before && record.set !== after)) return 'changed'
+      record.set = after
+      return 'written'
+    },
     async release(ref, flight) {
       const record = records.get(ref)
       if (record !== undefined && sameRecord(record, flight) && record.attempt === flight.id) {

@@ -89,6 +89,7 @@ const defined = {
   mark: define('mark'),
   replace: define('replace'),
   rewriteSession: define('rewriteSession'),
+  rewriteSet: define('rewriteSet'),
   release: define('release'),
   end: define('end'),
   takeLogin: define('takeLogin'),

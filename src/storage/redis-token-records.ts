@@ -99,6 +99,10 @@ export function createRedisTokenRecords(
       const [is] = await run('rewriteSession', ref, [by, before, after])
       return is === 'written' ? is : 'changed'
     },
+    async rewriteSet(ref, { before, after }) {
+      const [is] = await run('rewriteSet', ref, [before, after])
+      return is === 'written' ? is : 'changed'
+    },
     async release(ref, { id, epoch, version, left, declined, backoffMs }) {
       await run('release', ref, [id, epoch, version, left, declined, backoffMs])
     },

@@ -8,6 +8,7 @@ export const scripts = {
   mark: load('mark', true),
   replace: load('replace', true),
   rewriteSession: load('rewrite-session', true),
+  rewriteSet: load('rewrite-set', true),
   release: load('release', true),
   end: load('end', true),
   takeLogin: load('take-login', false),

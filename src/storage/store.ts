@@ -185,6 +185,11 @@ export interface TokenRecords {
   ): Promise<Replaced>
   /** Replaces the session record's text if it is still `before`, and the set of flight `by` stands. Its life goes on. */
   rewriteSession(ref: string, change: { by: string; before: string; after: string }): Promise<'written' | 'changed'>
+  /**
+   * Replaces the sealed set if it is still `before`, by one with the same refresh token: the version stays, and so does
+   * the record's life.
+   */
+  rewriteSet(ref: string, change: { before: string; after: string }): Promise<'written' | 'changed'>
   release(ref: string, flight: Fence & { id: string; left: number; declined: number; backoffMs: number }): Promise<void>
   end(ref: string, reason: EndReason, fence: (Fence & { id: string }) | null): Promise<Ended>
   /** What `end` left to be revoked has been revoked. */

@@ -3,10 +3,12 @@ import type { Provider } from '../relying-party/provider.ts'
 import type { Fence, GoneReason, Store, TokenRecord } from '../storage/store.ts'
 import type { Say } from '../telemetry/events.ts'
 import type { ClaimsRenewal } from './claims.ts'
+import type { Denials } from './denials.ts'
 import type { ProviderHealth } from './provider-health.ts'
 import type { Revoker } from './revoker.ts'
 import type { Seal } from './seal.ts'
 import type { TokenSet } from './token-set.ts'
+import type { TokenTarget } from './token-target.ts'
 
 /** What a flight works with. */
 export interface FlightParts {
@@ -16,15 +18,23 @@ export interface FlightParts {
   health: ProviderHealth
   revoker: Revoker
   claims: ClaimsRenewal
+  denials: Denials
   options: Options
   say: Say
+}
+
+/** What a refresh is to bring. */
+export interface Wanted {
+  /** `null` for the session's own access token. */
+  target: TokenTarget | null
+  /** The access token that an upstream refused although it should have been good; `null` where its age is the reason. */
+  refused: string | null
 }
 
 /** One node's refresh of one session, as those see it who wait for it. */
 export interface Flight {
   readonly ref: string
-  /** `rejected`: an upstream refused an access token that should have been good. */
-  readonly cause: 'age' | 'rejected'
+  readonly wanted: Wanted
   /** Monotonic time in ms. */
   readonly began: number
   /** Requests that came along after the one that began it. */
@@ -46,8 +56,10 @@ export interface Held extends Cycle {
 
 /** How a flight ended, for everybody who waited for it. */
 export type Landed =
-  | ({ is: 'tokens'; tokens: TokenSet } & Fence)
+  | { is: 'tokens'; tokens: TokenSet }
   | { is: 'gone'; reason: GoneReason }
+  /** The provider gives this session no token for what was wanted; all else is as it was. */
+  | { is: 'not_granted' }
   /** Not now; try again after so many milliseconds. */
   | { is: 'later'; afterMs: number }
 

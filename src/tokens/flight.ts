@@ -19,7 +19,7 @@ export async function fly(parts: FlightParts, flight: Flight, seen: TokenRecord,
   const { timing } = options
   let { epoch, version }: Fence = seen
   let inDoubt = seen.attempt === '-'
-  const { ref } = flight
+  const { ref, wanted } = flight
   let doubt: Doubt | null = null
   const later = (afterMs: number): Landed => ({ is: 'later', afterMs: Math.max(afterMs, timing.decline) })
 
@@ -29,7 +29,9 @@ export async function fly(parts: FlightParts, flight: Flight, seen: TokenRecord,
     ;({ epoch, version } = record)
     // Of another release, or by a secret that is not here yet: whoever can read it refreshes it.
     if (tokens === null) return later(timing.decline)
-    if (tokens.left(store.now()) > 0) return { is: 'tokens', tokens, epoch, version }
+    const token = tokens.of(wanted.target)
+    const isGood = token !== undefined && token.left(store.now()) > 0 && token.value !== wanted.refused
+    if (isGood) return { is: 'tokens', tokens }
     inDoubt = record.attempt === '-'
     return null
   }

@@ -1,17 +1,20 @@
 import type { TokenRecord } from '../storage/store.ts'
 import { watchChanges } from './changes.ts'
 import { fly } from './flight.ts'
-import type { Flight, FlightParts, Landed } from './flight-parts.ts'
+import type { Flight, FlightParts, Landed, Wanted } from './flight-parts.ts'
 
 /** The refreshes that this node has in the air, at most one a session. */
 export interface Flights {
-  /** The session's flight: the one in the air, or a new one. Goes on whether or not anybody waits for it. */
-  join(ref: string, seen: TokenRecord, cause: Flight['cause']): Flight
   /**
-   * How it ended, or *later* when it takes longer than a request may wait.
+   * The session's flight: the one in the air, whatever it is to bring, or a new one. Goes on whether or not anybody waits
+   * for it.
+   */
+  join(ref: string, seen: TokenRecord, wanted: Wanted): Flight
+  /**
+   * How it ended, or *later* when it takes longer than a request may wait that has waited since `since`, a monotonic time.
    * @throws BffError `store_unreachable`
    */
-  landing(flight: Flight): Promise<Landed>
+  landing(flight: Flight, since: number): Promise<Landed>
   /** Resolves when none is in the air. */
   drain(): Promise<void>
 }
@@ -26,7 +29,7 @@ export function createFlights(parts: FlightParts): Flights {
   })
 
   return {
-    join(ref, seen, cause) {
+    join(ref, seen, wanted) {
       const known = inTheAir.get(ref)
       if (known !== undefined) {
         known.joined += 1
@@ -34,7 +37,7 @@ export function createFlights(parts: FlightParts): Flights {
       }
       const changes = watch(ref)
       const began = performance.now()
-      const flight: Flight = { ref, cause, began, joined: 0, held: undefined, landed: notYet }
+      const flight: Flight = { ref, wanted, began, joined: 0, held: undefined, landed: notYet }
       // Entered before anything is awaited: whoever comes next joins it.
       inTheAir.set(ref, flight)
       flight.landed = fly(parts, flight, seen, changes).finally(() => {
@@ -46,9 +49,12 @@ export function createFlights(parts: FlightParts): Flights {
       return flight
     },
 
-    async landing(flight) {
+    async landing(flight, since) {
       const limit = Promise.withResolvers<Landed>()
-      const timer = setTimeout(() => limit.resolve({ is: 'later', afterMs: timing.decline }), timing.waiter)
+      const timer = setTimeout(
+        () => limit.resolve({ is: 'later', afterMs: timing.decline }),
+        since + timing.waiter - performance.now(),
+      )
       try {
         return await Promise.race([flight.landed, limit.promise])
       } finally {

@@ -1,6 +1,7 @@
-import { presentRefreshToken, type RefreshAnswer } from '../relying-party/refresh-grant.ts'
+import { presentRefreshToken, type RefreshAnswer, type RefreshRequest } from '../relying-party/refresh-grant.ts'
+import { ownParameters } from '../relying-party/resources.ts'
 import type { EndReason, Gone, TokenRecord } from '../storage/store.ts'
-import type { Cycle, Flight, FlightParts, Overtaken, Presented } from './flight-parts.ts'
+import type { Cycle, Flight, FlightParts, Landed, Overtaken, Presented } from './flight-parts.ts'
 import { createMark, type Mark } from './mark.ts'
 import { untilDefinite } from './repeat.ts'
 import { isRevokedAfter } from './revoker.ts'
@@ -24,7 +25,8 @@ export async function present(
   const { ref } = flight
   const waitedMs = Math.round(performance.now() - flight.began)
   const tokens = TokenSet.open(seal, ref, record.set)
-  if (tokens === null || tokens.refreshToken === null) return { is: 'later', afterMs: options.timing.decline }
+  const refreshToken = tokens?.refreshToken ?? null
+  if (tokens === null || refreshToken === null) return { is: 'later', afterMs: options.timing.decline }
 
   const mark = createMark(store, options.timing, cycle, record.attempt)
   const release = (left: number, declined: number, backoffMs: number) =>
@@ -34,10 +36,13 @@ export async function present(
       options.timing.retry,
     ).catch(() => undefined) // failing that the lease lapses
 
+  let { target } = flight.wanted
   let presentation = record.attempt === null ? 1 : record.unanswered + 1
   try {
     for (;;) {
-      const answer = await ask(parts, mark, tokens, tokens.refreshToken, presentation).catch(async (error: unknown) => {
+      const parameters = target === null ? ownParameters(options) : target.parameters
+      const request = { refreshToken, expected: tokens, parameters }
+      const answer = await ask(parts, mark, request, presentation).catch(async (error: unknown) => {
         await release(presentation - 1, record.declined, presentation > 1 ? options.timing.silence : 0)
         throw error
       })
@@ -46,7 +51,8 @@ export async function present(
       say('refresh', {
         ref,
         outcome: is,
-        cause: flight.cause,
+        cause: flight.wanted.refused === null ? 'age' : 'rejected',
+        ...(target === null ? {} : { target: target.key }),
         version: cycle.version,
         presentation,
         joined: flight.joined,
@@ -56,17 +62,16 @@ export async function present(
       })
       if (is === 'issued') {
         const at = store.now()
-        const fresh = tokens.refreshed(
-          answer.tokens,
-          at,
-          options.defaultTokenSeconds * 1000,
-          flight.cause === 'rejected',
-        )
+        const afterRejection = flight.wanted.refused !== null
+        const fresh = tokens.refreshed(answer.tokens, at, options.defaultTokenSeconds * 1000, {
+          target,
+          afterRejection,
+        })
         flight.held = { ...cycle, tokens: fresh }
         const kept = await keep(parts, cycle, presentation, fresh)
-        const { idToken } = answer.tokens
-        if (kept.is === 'tokens' && idToken !== null) parts.claims.renew(cycle, idToken, fresh.accessToken)
-        return kept
+        const { idToken, accessToken } = answer.tokens
+        if (kept.is === 'tokens' && idToken !== null) parts.claims.renew(cycle, idToken, accessToken ?? '')
+        return kept.is === 'tokens' && target !== flight.wanted.target ? notGranted(parts, flight) : kept
       }
       if (is === 'silent') {
         if (presentation === 1) {
@@ -77,11 +82,20 @@ export async function present(
         await release(presentation, record.declined, backoffMs)
         return { is: 'later', afterMs: backoffMs }
       }
+      if (is === 'refused' && target !== null) {
+        // Some say so of a target that the user has not consented to: what the session itself may have tells.
+        target = null
+        continue
+      }
       if (is === 'refused') return await end(parts, cycle, presentation === 1 ? 'refused' : 'rotation_lost')
       if (is === 'subject_changed') {
         say('subject_changed', { ref })
-        parts.revoker.revoke(ref, tokens.refreshed(answer.tokens, store.now(), 0, false))
+        parts.revoker.revoke(ref, tokens.refreshed(answer.tokens, store.now(), 0, { target, afterRejection: false }))
         return await end(parts, cycle, 'subject_changed')
+      }
+      if (is === 'declined' && answer.isOfTarget && target !== null) {
+        await release(presentation - 1, record.declined, 0)
+        return notGranted(parts, flight)
       }
       // Declined or unsent: the token was not used up.
       const { decline } = options.timing
@@ -98,12 +112,17 @@ export async function present(
   }
 }
 
+/** What is refused is the target: the session stays as it is. */
+function notGranted({ denials }: FlightParts, { ref, wanted: { target } }: Flight): Landed {
+  if (target !== null) denials.notGranted(ref, target)
+  return { is: 'not_granted' }
+}
+
 /** Marks, then sends at once; marks again when too much time went by between the two. */
 async function ask(
   { provider, health, options }: FlightParts,
   mark: Mark,
-  tokens: TokenSet,
-  refreshToken: string,
+  request: RefreshRequest,
   presentation: number,
 ): Promise<RefreshAnswer | Gone | Overtaken> {
   for (;;) {
@@ -113,7 +132,7 @@ async function ask(
     if (marked.is === 'lost') return { is: 'overtaken', record: null }
 
     let withdrawn = false
-    const answer = await presentRefreshToken(provider, refreshToken, tokens, {
+    const answer = await presentRefreshToken(provider, request, {
       timeoutMs: presentation === 1 ? options.timing.ask : options.timing.askAgain,
       beforeSend() {
         withdrawn = !mark.isFresh()
@@ -144,7 +163,7 @@ async function keep(
     say('rotation_lost', { ref, version: cycle.version })
     throw error
   })
-  if (replaced.is === 'stored') return { is: 'tokens', tokens, epoch: cycle.epoch, version: cycle.version + 1 }
+  if (replaced.is === 'stored') return { is: 'tokens', tokens }
   // A newer one stands there, of the same family: revoking ours would kill it.
   if (replaced.is === 'stale') return { is: 'overtaken', record: replaced.record }
   if (isRevokedAfter(replaced.reason, tokens)) revoker.revoke(ref, tokens)

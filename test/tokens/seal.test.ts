@@ -51,7 +51,7 @@ describe('a token set', () => {
     issuer: 'i',
     subject: 's',
     scope: 'a b',
-    afterRejection: false,
+    resources: [],
     signedIn: { at: 1, acr: null, beganAt: 1 },
   })
 
@@ -70,17 +70,17 @@ describe('a token set', () => {
       { accessToken: 'new', expiresIn: null, refreshToken: null, refreshExpiresIn: null, idToken: null, scope: null },
       2_000,
       300_000,
-      false,
+      { target: null, afterRejection: false },
     )
     assert.deepEqual(
-      [fresh.accessToken, fresh.refreshToken, fresh.idToken, fresh.left(2_000), fresh.grantEndsAt],
+      [fresh.own.value, fresh.refreshToken, fresh.idToken, fresh.own.left(2_000), fresh.grantEndsAt],
       ['new', 'the-refresh', 'the-id', 300_000, 601_000],
     )
   })
   test('is in its window for half of its life at most', () => {
-    assert.equal(tokens.isInWindow(30_000, 600_000), false)
-    assert.equal(tokens.isInWindow(31_001, 600_000), true)
-    assert.equal(tokens.isInWindow(50_000, 10_000), false)
-    assert.equal(tokens.isInWindow(51_001, 10_000), true)
+    assert.equal(tokens.own.isInWindow(30_000, 600_000), false)
+    assert.equal(tokens.own.isInWindow(31_001, 600_000), true)
+    assert.equal(tokens.own.isInWindow(50_000, 10_000), false)
+    assert.equal(tokens.own.isInWindow(51_001, 10_000), true)
   })
 })
