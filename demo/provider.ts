@@ -52,6 +52,8 @@ export interface ProviderOptions {
   leewaySeconds?: number
   /** Changes what the library is told, for providers of another kind. */
   configure?: (usual: Configuration) => Configuration
+  /** Adds to the library what its configuration has no word for, such as a grant type. */
+  extend?: (provider: OidcProvider) => void
   /** @default alice and bob, whose password is the user name */
   accounts?: readonly Account[]
   /** Told about every event, after it was counted. */
@@ -95,6 +97,7 @@ export async function startProvider(options: ProviderOptions): Promise<Provider>
     ...configure(await createConfiguration(options, accounts)),
     adapter: (kind) => store.adapter(kind),
   })
+  options.extend?.(provider)
   for (const { client_secret: value } of options.clients) {
     if (value !== undefined) options.onToken?.({ kind: 'client_secret', value })
   }

@@ -60,6 +60,22 @@ describe('options', () => {
       ],
     },
     'a route under our own endpoints': { routes: [{ path: '/bff/x', upstream: 'http://a' }] },
+    'a token of a route for nothing': { routes: [{ path: '/api', upstream: 'http://a', accessToken: {} }] },
+    'X4: a resource with a fragment': {
+      routes: [{ path: '/api', upstream: 'http://a', accessToken: { resource: 'https://a/#b' } }],
+    },
+    'X4: a resource that is no absolute URI': {
+      routes: [{ path: '/api', upstream: 'http://a', exchange: { resource: '/a' } }],
+    },
+    'two kinds of tokens on one route': {
+      routes: [{ path: '/api', upstream: 'http://a', accessToken: { audience: 'a' }, exchange: { audience: 'a' } }],
+    },
+    'an exchange of nobody’s token': {
+      routes: [{ path: '/api', upstream: 'http://a', token: 'client', exchange: { audience: 'a' } }],
+    },
+    'what a token is for that is not put on': {
+      routes: [{ path: '/api', upstream: 'http://a', token: 'none', accessToken: { audience: 'a' } }],
+    },
     'an upstream with a query': { routes: [{ path: '/api', upstream: 'http://a/?x' }] },
     'an upstream whose path resolves to another': { routes: [{ path: '/api', upstream: 'http://a/b/../c' }] },
     'an upstream with credentials': { routes: [{ path: '/api', upstream: 'http://u:p@a' }] },

@@ -73,6 +73,28 @@ for (const [name, open] of Object.entries(stores)) {
       assert.deepEqual([record?.set, record?.version, record?.attempt, record?.unanswered], ['set-2', 2, null, 0])
     })
 
+    claim(
+      'a set is rewritten as often as it is asked for, and only where it is the one that was read',
+      async (store) => {
+        const { ref, flight, read } = await session(store)
+        const before = await read()
+        const rewrite = (from: string, to: string) => store.tokens.rewriteSet(ref, { before: from, after: to })
+        assert.equal(await rewrite('set-1', 'set-1b'), 'written')
+        assert.equal(await rewrite('set-1', 'set-1b'), 'written', 'a repetition tells what became of it')
+        assert.equal(await rewrite('set-1', 'set-1c'), 'changed')
+        assert.deepEqual(await read(), { ...before, set: 'set-1b' })
+        await flight('one').acquire()
+        await flight('one').mark()
+        assert.equal(await rewrite('set-1b', 'set-1d'), 'written', 'a flight does not mind')
+        assert.deepEqual(await flight('one').replace('set-2'), { is: 'stored' })
+        assert.equal(await rewrite('set-1d', 'set-1e'), 'changed')
+        assert.equal((await read())?.set, 'set-2')
+        await store.tokens.end(ref, 'logout', null)
+        assert.equal(await rewrite('set-2', 'set-2b'), 'changed')
+        assert.equal(await read(), null)
+      },
+    )
+
     claim('a second flight finds the lease busy, and free once the first has stored', async (store) => {
       const { flight } = await session(store)
       await flight('one').acquire()

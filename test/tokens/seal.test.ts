@@ -1,8 +1,10 @@
 import assert from 'node:assert/strict'
 import { describe, test } from 'node:test'
 import { inspect } from 'node:util'
+import { AccessToken } from '../../src/tokens/access-token.ts'
 import { createSeal } from '../../src/tokens/seal.ts'
 import { TokenSet } from '../../src/tokens/token-set.ts'
+import type { TokenTarget } from '../../src/tokens/token-target.ts'
 
 const [first, second] = ['1'.repeat(32), '2'.repeat(32)] as const
 
@@ -76,6 +78,30 @@ describe('a token set', () => {
       [fresh.own.value, fresh.refreshToken, fresh.idToken, fresh.own.left(2_000), fresh.grantEndsAt],
       ['new', 'the-refresh', 'the-id', 300_000, 601_000],
     )
+  })
+  test('keeps what targets brought when the own access token is refreshed, and not what that one was exchanged for', () => {
+    const orders = { by: 'refresh', key: 'o', parameters: { scope: 'orders' } } as const
+    const stock = { by: 'refresh', key: 's', parameters: {} } as const
+    const billing = { by: 'exchange', key: 'b', parameters: {} } as const
+    const seal = createSeal(['x'.repeat(32)])
+    const refresh = (set: TokenSet, target: TokenTarget | null, accessToken: string, expiresIn = 60) => {
+      const fresh = { ...issued, accessToken, expiresIn, refreshToken: `after ${accessToken}` }
+      return set.refreshed(fresh, 2_000, 300_000, { target, afterRejection: false })
+    }
+    const brought = refresh(refresh(tokens, stock, 'short', 1), orders, 'for-orders')
+    const ours = { accessToken: 'for-billing', expiresIn: 60 }
+    const all = brought.exchanged(
+      billing,
+      AccessToken.issued(ours, 2_000, 300_000, { scope: '', afterRejection: false }),
+      2_000,
+    )
+    const kept = TokenSet.open(seal, 'ref', all.seal(seal, 'ref'))
+    const values = [null, orders, stock, billing].map((target) => kept?.of(target)?.value)
+    assert.deepEqual(values, ['the-token', 'for-orders', 'short', 'for-billing'])
+    assert.deepEqual([kept?.refreshToken, kept?.scope, kept?.of(orders)?.scope], ['after for-orders', 'a b', 'orders'])
+    const later = kept?.refreshed({ ...issued, accessToken: 'new' }, 4_000, 1, { target: null, afterRejection: false })
+    const then = [null, orders, stock, billing].map((target) => later?.of(target)?.value)
+    assert.deepEqual(then, ['new', 'for-orders', undefined, undefined])
   })
   test('is in its window for half of its life at most', () => {
     assert.equal(tokens.own.isInWindow(30_000, 600_000), false)

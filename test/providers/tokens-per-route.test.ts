@@ -1,0 +1,166 @@
+import assert from 'node:assert/strict'
+import { describe, test } from 'node:test'
+import { setImmediate } from 'node:timers/promises'
+import { createBff } from '../../src/index.ts'
+import { createRecordedLog } from '../support/recorded-log.ts'
+import {
+  ordersApi,
+  overAtOnce,
+  ownApi,
+  refuse,
+  type SeveralApis,
+  startSeveralApis,
+  stockApi,
+  usualRoutes,
+} from './several-apis.ts'
+
+/** Answers as a token endpoint that refuses. */
+const refusal = (error: string) => ({ status: 400, body: JSON.stringify({ error }) })
+
+async function logIn(world: SeveralApis) {
+  const browser = world.browser()
+  await browser.login()
+  return browser
+}
+
+const isFor = (api: string) => (answer: string) => answer.startsWith(`${api} `)
+
+describe('an access token of a route', { concurrency: 2 }, () => {
+  test('R11: is for the API of that route, kept, and shared with routes that ask for the same', async () => {
+    await using world = await startSeveralApis()
+    const browser = await logIn(world)
+    const orders = await world.call(browser, '/orders/x')
+    const stock = await world.call(browser, '/stock/x')
+    const own = await world.call(browser, '/own/x')
+    assert.ok(isFor(ordersApi)(orders), orders)
+    assert.ok(isFor(stockApi)(stock), stock)
+    assert.ok(isFor(ownApi)(own), own)
+    assert.equal(await world.call(browser, '/more-orders/x'), orders)
+    assert.equal(await world.call(browser, '/orders/y'), orders)
+    assert.equal(await world.call(browser, '/own/y'), own)
+    assert.deepEqual(
+      world.asked.map(({ grant, resource }) => [grant, resource]),
+      [
+        ['refresh_token', ordersApi],
+        ['refresh_token', stockApi],
+      ],
+    )
+  })
+
+  test('L3: comes of one refresh at a time, whatever the routes and nodes: no refresh token is seen twice', async () => {
+    await using world = await startSeveralApis({ nodes: 2 })
+    const browser = await logIn(world)
+    world.token.add(overAtOnce)
+    for (const path of ['/own/x', '/orders/x', '/stock/x']) await world.call(browser, path)
+    world.token.add({})
+    const before = world.asked.length
+    const calls = Array.from({ length: 20 }, (_, i) =>
+      i % 2 === 0 ? world.call(browser, '/orders/x', i % 4 && 1) : world.call(browser, '/stock/x', i % 4 === 1 ? 1 : 0),
+    )
+    const answers = await Promise.all(calls)
+    assert.ok(answers.filter((_, i) => i % 2 === 0).every(isFor(ordersApi)), String(answers))
+    assert.ok(answers.filter((_, i) => i % 2 === 1).every(isFor(stockApi)), String(answers))
+    assert.equal(new Set(answers).size, 2)
+    assert.equal(world.asked.length - before, 2)
+    const presented = world.asked.map(({ refreshToken }) => refreshToken)
+    assert.equal(new Set(presented).size, presented.length)
+    assert.ok(world.asked.every(({ error }) => error === null))
+  })
+
+  test('X4: that the provider does not give is a 403 of that route alone, and is not asked for by each call', async () => {
+    await using world = await startSeveralApis()
+    const browser = await logIn(world)
+    for (const error of ['invalid_target', 'invalid_scope']) {
+      const path = error === 'invalid_target' ? '/orders/x' : '/stock/x'
+      world.token.answerWith(refusal(error))
+      assert.equal(await world.call(browser, path), '403 insufficient_scope')
+      world.token.answerWith(null)
+      const { requests } = world.token
+      assert.equal(await world.call(browser, path), '403 insufficient_scope')
+      assert.equal(world.token.requests, requests)
+    }
+    assert.ok(isFor(ownApi)(await world.call(browser, '/own/x')))
+    assert.equal(world.log.filter(({ msg }) => msg === 'token_not_granted').length, 2)
+    const other = await logIn(world)
+    assert.ok(isFor(ordersApi)(await world.call(other, '/orders/x')))
+  })
+
+  test('that is refused by invalid_grant ends no session whose refresh token is good', async () => {
+    await using world = await startSeveralApis()
+    const browser = await logIn(world)
+    const release = world.token.hold()
+    const arrived = world.token.arrival()
+    const call = world.call(browser, '/orders/x')
+    await arrived
+    world.token.answerWith(refusal('invalid_grant'))
+    release()
+    await setImmediate() // the answer is chosen, and not here yet
+    world.token.answerWith(null)
+    assert.equal(await call, '403 insufficient_scope')
+    assert.deepEqual(
+      world.asked.map(({ resource }) => resource),
+      [ownApi],
+    )
+    assert.ok(isFor(ownApi)(await world.call(browser, '/own/x')))
+  })
+
+  test('ends the session when the refresh token is dead', async () => {
+    await using world = await startSeveralApis()
+    const browser = await logIn(world)
+    world.provider.revokeGrants()
+    assert.equal(await world.call(browser, '/orders/x'), '401 session_ended')
+    assert.equal(await world.call(browser, '/own/x'), '401 no_session')
+  })
+
+  test('for a resource that the login did not ask for is not to be had, and the provider not asked', async () => {
+    await using world = await startSeveralApis({ routes: { own: usualRoutes.own } })
+    const browser = await logIn(world)
+    const [own] = world.options.routes
+    const orders = { upstream: own?.upstream ?? '', path: '/orders', ...usualRoutes.orders }
+    const later = createBff({ ...world.options, routes: [orders] }, { log: createRecordedLog().log })
+    const address = (await later.listen()).address()
+    const response = await fetch(`http://127.0.0.1:${Object(address).port}/orders/x`, {
+      headers: { 'x-csrf': '1', cookie: `bff=${browser.cookies.get('bff')?.value}`, connection: 'close' },
+    })
+    assert.deepEqual([response.status, (await response.json()).code], [403, 'insufficient_scope'])
+    await later.close()
+    assert.deepEqual(world.asked, [])
+    assert.ok(isFor(ownApi)(await world.call(browser, '/own/x')))
+  })
+
+  test('that an API refuses is replaced once, by one for the same API', async () => {
+    await using world = await startSeveralApis()
+    const browser = await logIn(world)
+    const own = await world.call(browser, '/own/x')
+    const first = await world.call(browser, '/orders/x')
+    world.onRequest(refuse([first]))
+    const second = await world.call(browser, '/orders/x')
+    assert.ok(isFor(ordersApi)(second), second)
+    assert.equal(world.asked.length, 2)
+    world.onRequest(refuse([first, second]))
+    for (let i = 0; i < 3; i++) assert.equal(await world.call(browser, '/orders/x'), '401 refused')
+    assert.equal(world.asked.length, 2)
+    assert.equal(await world.call(browser, '/own/x'), own)
+  })
+
+  test('has to have the scope that its route demands', async () => {
+    await using world = await startSeveralApis()
+    const browser = await logIn(world)
+    assert.equal(await world.call(browser, '/writes/x'), '403 insufficient_scope')
+    await using granting = await startSeveralApis({ bff: { scope: 'openid offline_access api:read api:write' } })
+    assert.ok(isFor(ordersApi)(await granting.call(await logIn(granting), '/writes/x')))
+  })
+
+  test('is nobody’s when its user has logged out while it was fetched', async () => {
+    await using world = await startSeveralApis()
+    const browser = await logIn(world)
+    const release = world.token.hold()
+    const arrived = world.token.arrival()
+    const call = world.call(browser, '/orders/x')
+    await arrived
+    assert.equal((await browser.api('/bff/logout', { method: 'POST' })).status, 200)
+    release()
+    assert.equal(await call, '401 no_session')
+    assert.equal(await world.call(browser, '/orders/x'), '401 no_session')
+  })
+})
