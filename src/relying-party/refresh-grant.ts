@@ -11,7 +11,7 @@ export type RefreshAnswer =
   | { is: 'subject_changed'; tokens: IssuedTokens }
   /** `invalid_grant`: the presented token is dead. */
   | { is: 'refused' }
-  /** Any other HTTP answer: the token was not used up. `isOfTarget`: what it was to be used for was refused. */
+  /** Any other HTTP answer: the token was not used up. `isOfTarget`: if something was asked for, that was refused. */
   | { is: 'declined'; status: number; retryAfterMs: number | null; isOfTarget: boolean }
   /** Failed, or was withdrawn, before a byte was written. */
   | { is: 'unsent' }
@@ -24,9 +24,6 @@ export interface RefreshRequest {
   /** What the access token is for: `resource`, `audience`, `scope`. */
   parameters: Readonly<Record<string, string>>
 }
-
-/** By which a provider refuses what a token is asked for (RFC 8707, section 2; RFC 6749, section 5.2). */
-export const targetErrors: ReadonlySet<unknown> = new Set(['invalid_target', 'invalid_scope'])
 
 /**
  * Presents a refresh token (RFC 6749, section 6), exactly once. Never throws: whatever happens has a class.
@@ -61,10 +58,12 @@ function classify(answer: Answer, valid: boolean, expected: ExpectedUser): Refre
   if (answer.status !== 200) {
     // RFC 6749, section 5.2: 400, and 401 where the client authenticated by header.
     const mayRefuse = answer.status === 400 || answer.status === 401
-    const error = mayRefuse && isObject(body) ? body['error'] : undefined
-    if (error === 'invalid_grant') return { is: 'refused' }
-    const retryAfterMs = readRetryAfter(answer.retryAfter)
-    return { is: 'declined', status: answer.status, retryAfterMs, isOfTarget: targetErrors.has(error) }
+    const error = isObject(body) ? body['error'] : undefined
+    if (mayRefuse && error === 'invalid_grant') return { is: 'refused' }
+    // By whichever code: `invalid_target` and `invalid_scope` are not the only ones in use, `access_denied` is another.
+    const isOfRequest = answer.status === 400 || answer.status === 403
+    const isOfTarget = isOfRequest && typeof error === 'string' && error !== 'invalid_client'
+    return { is: 'declined', status: answer.status, retryAfterMs: readRetryAfter(answer.retryAfter), isOfTarget }
   }
   const tokens = readTokenResponse(body)
   if (tokens.accessToken === null && tokens.refreshToken === null) return { is: 'silent' }

@@ -1,6 +1,5 @@
 import { genericGrantRequest, ResponseBodyError, type TokenEndpointResponse } from 'openid-client'
 import type { Provider } from './provider.ts'
-import { targetErrors } from './refresh-grant.ts'
 import { type IssuedTokens, readTokenResponse } from './token-response.ts'
 
 /** What a token request that presents no refresh token comes to; it may be repeated. */
@@ -10,6 +9,9 @@ export type TokenAnswer =
   | { is: 'not_granted'; cause: unknown }
   /** It is away, or answers with anything else. */
   | { is: 'failed'; cause: unknown }
+
+/** By which a provider refuses what a token is asked for (RFC 8707, section 2; RFC 6749, section 5.2). */
+const targetErrors: ReadonlySet<unknown> = new Set(['invalid_target', 'invalid_scope'])
 
 /**
  * Asks for an access token by a grant of its own (RFC 6749, section 4.4 and 4.5). Never throws: whatever happens has a class.

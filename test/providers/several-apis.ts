@@ -22,6 +22,7 @@ export const usualRoutes = {
   'more-orders': { accessToken: { resource: ordersApi } },
   writes: { accessToken: { resource: ordersApi }, scope: 'api:write' },
   stock: { accessToken: { resource: stockApi, scope: 'api:read' } },
+  audits: { accessToken: { audience: 'audits' } },
   billing: { exchange: { audience: 'billing' } },
   'unknown-billing': { exchange: { audience: 'nobody' } },
   prices: { token: 'client', accessToken: { resource: 'https://prices.example/', scope: 'api:read' } },

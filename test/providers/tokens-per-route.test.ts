@@ -26,7 +26,7 @@ async function logIn(world: SeveralApis) {
 const isFor = (api: string) => (answer: string) => answer.startsWith(`${api} `)
 
 describe('an access token of a route', { concurrency: 2 }, () => {
-  test('R11: is for the API of that route, kept, and shared with routes that ask for the same', async () => {
+  test('P7 and R11: is for the API of that route, kept, and shared with routes that ask for the same', async () => {
     await using world = await startSeveralApis()
     const browser = await logIn(world)
     const orders = await world.call(browser, '/orders/x')
@@ -47,7 +47,7 @@ describe('an access token of a route', { concurrency: 2 }, () => {
     )
   })
 
-  test('L3: comes of one refresh at a time, whatever the routes and nodes: no refresh token is seen twice', async () => {
+  test('F2: comes of one refresh at a time, whatever the routes and nodes: no refresh token is seen twice', async () => {
     await using world = await startSeveralApis({ nodes: 2 })
     const browser = await logIn(world)
     world.token.add(overAtOnce)
@@ -70,17 +70,23 @@ describe('an access token of a route', { concurrency: 2 }, () => {
   test('X4: that the provider does not give is a 403 of that route alone, and is not asked for by each call', async () => {
     await using world = await startSeveralApis()
     const browser = await logIn(world)
-    for (const error of ['invalid_target', 'invalid_scope']) {
-      const path = error === 'invalid_target' ? '/orders/x' : '/stock/x'
-      world.token.answerWith(refusal(error))
+    const own = await world.call(browser, '/own/x')
+    const refusals = [
+      ['/orders/x', 400, 'invalid_target'],
+      ['/stock/x', 400, 'invalid_scope'],
+      ['/audits/x', 403, 'access_denied'],
+    ] as const
+    for (const [path, status, error] of refusals) {
+      world.token.answerWith({ ...refusal(error), status })
       assert.equal(await world.call(browser, path), '403 insufficient_scope')
       world.token.answerWith(null)
       const { requests } = world.token
       assert.equal(await world.call(browser, path), '403 insufficient_scope')
       assert.equal(world.token.requests, requests)
     }
-    assert.ok(isFor(ownApi)(await world.call(browser, '/own/x')))
-    assert.equal(world.log.filter(({ msg }) => msg === 'token_not_granted').length, 2)
+    assert.equal(world.log.filter(({ msg }) => msg === 'token_not_granted').length, refusals.length)
+    world.onRequest(refuse([own]))
+    assert.ok(isFor(ownApi)(await world.call(browser, '/own/x')), 'the session’s own is refreshed at once')
     const other = await logIn(world)
     assert.ok(isFor(ordersApi)(await world.call(other, '/orders/x')))
   })
