@@ -19,6 +19,7 @@ import { createLogins } from './session/logins.ts'
 import { createLogout } from './session/logout.ts'
 import { createOperatorSessions, type OperatorSessions } from './session/operator-sessions.ts'
 import { createProviderLogout } from './session/provider-logout.ts'
+import { createTellRanOut } from './session/ran-out.ts'
 import { createSessionCookie } from './session/session-cookie.ts'
 import { refreshedRecord } from './session/session-record.ts'
 import { createSessionWatch } from './session/session-watch.ts'
@@ -81,15 +82,16 @@ export function createBff(options: BffOptions, parts: { log?: Logger; store?: St
   const jar = createCookieJar(checked)
   const cookie = createSessionCookie(checked, jar, store.sessions, say)
   const logins = createLogins(store, seal, jar, timing.login, say)
-  const sessions = createSessions(checked, store, provider, tokens, logins, say)
-  const logout = createLogout(checked, jar, seal, provider, tokens)
+  const tellRanOut = createTellRanOut(store, say)
+  const sessions = createSessions(checked, provider, tokens, logins, tellRanOut, say)
+  const logout = createLogout(checked, jar, seal, provider, tokens, tellRanOut)
   const providerLogout = createProviderLogout(store, provider, tokens, say)
 
   const headers = createSecurityHeaders(checked, pageStyleHash)
   const answer = createErrorAnswer(say, checked, headers.endpoints)
   const streams = createOpenStreams(store, timing, say)
-  const watch = createSessionWatch(store, streams)
-  const userSessions = createUserSessions(checked, store, tokens, say)
+  const watch = createSessionWatch(store, streams, tellRanOut)
+  const userSessions = createUserSessions(checked, store, tokens, tellRanOut, say)
   const operatorSessions = createOperatorSessions(checked, store, tokens)
   const limits = createRateLimits(checked, store, say)
   const endpointParts = {

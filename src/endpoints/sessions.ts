@@ -1,5 +1,5 @@
 import { BffError } from '../errors.ts'
-import type { SessionFacts } from '../session/sessions.ts'
+import type { SessionFacts } from '../session/session-record.ts'
 import type { SessionsBody } from '../wire.ts'
 import { type Endpoint, type EndpointParts, pathParameter, sendJson } from './endpoint.ts'
 

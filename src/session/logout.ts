@@ -8,6 +8,7 @@ import type { Seal } from '../tokens/seal.ts'
 import type { Tokens } from '../tokens/tokens.ts'
 import { paths } from '../wire.ts'
 import type { CookieJar } from './cookie-jar.ts'
+import type { TellRanOut } from './ran-out.ts'
 import { publicName, sameText } from './reference.ts'
 
 /** How long a browser may take over logging out at the provider. */
@@ -37,7 +38,14 @@ export interface Logout {
   returnUrl(cookieHeader: string | undefined, state: string | null): string | null
 }
 
-export function createLogout(options: Options, jar: CookieJar, seal: Seal, provider: Provider, tokens: Tokens): Logout {
+export function createLogout(
+  options: Options,
+  jar: CookieJar,
+  seal: Seal,
+  provider: Provider,
+  tokens: Tokens,
+  tellRanOut: TellRanOut,
+): Logout {
   const { publicUrl, basePath, sessionSecret } = options
   const sidKeys = sessionSecret.map((secret) => deriveKey(secret, 'logout sid'))
   const [sidKey] = sidKeys
@@ -49,7 +57,10 @@ export function createLogout(options: Options, jar: CookieJar, seal: Seal, provi
 
     async end(ref, returnUrl, hint) {
       const ended = await tokens.end(ref, 'logout')
-      if (ended === null) return { redirectTo: returnUrl, setCookies: [] }
+      if (ended === null) {
+        await tellRanOut(ref)
+        return { redirectTo: returnUrl, setCookies: [] }
+      }
       const state = randomBytes(16).toString('base64url')
       const url = await endSessionUrl(provider, ended, hint, `${publicUrl}${basePath}${paths.logoutCallback}`, state)
       if (url === null) return { redirectTo: returnUrl, setCookies: [] }

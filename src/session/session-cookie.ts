@@ -12,8 +12,8 @@ import type { SessionRecords } from '../storage/store.ts'
 import type { Say } from '../telemetry/events.ts'
 import type { CookieJar } from './cookie-jar.ts'
 import { refOf } from './reference.ts'
+import type { SessionFacts } from './session-record.ts'
 import { sessionRecord } from './session-record.ts'
-import type { SessionFacts } from './sessions.ts'
 import { signedCookie, verifiedId } from './signed-cookie.ts'
 
 declare module 'express-session' {

@@ -1,6 +1,17 @@
 import type { SessionData } from 'express-session'
+import type { UserBody } from '../wire.ts'
 import { pickClaims } from './claims.ts'
-import type { SessionFacts } from './sessions.ts'
+
+/** What the session record says of its user; no token is among it. */
+export interface SessionFacts {
+  subject: string
+  claims: UserBody['claims']
+  /** Such as `Firefox on Linux`; `null` when its login did not say. */
+  browser: string | null
+  /** Store times in ms: when it began, and when it ends however much it is used. */
+  beganAt: number
+  endsAt: number
+}
 
 /** Further members, which a newer release may write, are ignored. */
 const format = 1

@@ -1,6 +1,7 @@
 import type { Store } from '../storage/store.ts'
 import { type Left, type OpenStreams, soonMs } from '../tokens/open-streams.ts'
 import type { SessionEvents, SessionLeft } from '../wire.ts'
+import type { TellRanOut } from './ran-out.ts'
 
 /** Tells of one session what its browser should hear. */
 export interface SessionWatch {
@@ -16,11 +17,13 @@ export interface SessionWatch {
 
 export type Tell = <E extends keyof SessionEvents>(event: E, data: SessionEvents[E]) => void
 
-export function createSessionWatch(store: Store, streams: OpenStreams): SessionWatch {
+export function createSessionWatch(store: Store, streams: OpenStreams, tellRanOut: TellRanOut): SessionWatch {
   return {
     async left(ref) {
       const left = await store.tokens.remaining(ref)
-      return left.is === 'gone' ? null : inSeconds(left)
+      if (left.is === 'remaining') return inSeconds(left)
+      await tellRanOut(ref)
+      return null
     },
     watch(ref, tell, leave) {
       let told = false

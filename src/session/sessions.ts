@@ -6,24 +6,14 @@ import { startAuthorization } from '../relying-party/authorization-request.ts'
 import type { Provider } from '../relying-party/provider.ts'
 import { ownParameters } from '../relying-party/resources.ts'
 import { userinfoClaims } from '../relying-party/userinfo.ts'
-import type { Store } from '../storage/store.ts'
 import type { Say } from '../telemetry/events.ts'
 import type { Tokens } from '../tokens/tokens.ts'
 import { type LoginParameters, paths, type UserBody } from '../wire.ts'
 import { pickClaims } from './claims.ts'
 import type { Logins } from './logins.ts'
+import type { TellRanOut } from './ran-out.ts'
+import type { SessionFacts } from './session-record.ts'
 import { inSeconds } from './session-watch.ts'
-
-/** What the session record says of its user; no token is among it. */
-export interface SessionFacts {
-  subject: string
-  claims: UserBody['claims']
-  /** Such as `Firefox on Linux`; `null` when its login did not say. */
-  browser: string | null
-  /** Store times in ms: when it began, and when it ends however much it is used. */
-  beganAt: number
-  endsAt: number
-}
 
 /** A login that the provider has confirmed and that is not a session yet. */
 export interface FinishedLogin {
@@ -60,10 +50,10 @@ export interface Sessions {
 
 export function createSessions(
   options: Options,
-  store: Store,
   provider: Provider,
   tokens: Tokens,
   { pending, used }: Logins,
+  tellRanOut: TellRanOut,
   say: Say,
 ): Sessions {
   const redirectUri = `${options.publicUrl}${options.basePath}${paths.callback}`
@@ -128,17 +118,17 @@ export function createSessions(
     },
 
     async replace(ref) {
-      await tokens.end(ref, 'replaced').catch((error: unknown) => say('session_end_missed', { ref }, error))
+      try {
+        if ((await tokens.end(ref, 'replaced')) === null) await tellRanOut(ref)
+      } catch (error) {
+        say('session_end_missed', { ref }, error)
+      }
     },
 
     async describe(ref, facts, slide) {
       const remaining = await tokens.remaining(ref, slide)
       if (remaining.is === 'gone') {
-        // Ran out by itself, and nobody has said so yet: the record that still told of it goes as well.
-        if (remaining.reason === 'expired') {
-          say('session_ended', { ref, reason: store.now() < facts.endsAt ? 'idle' : 'absolute' })
-          await store.sessions.del([ref])
-        }
+        await tellRanOut(ref)
         return null
       }
       return { claims: facts.claims, session: inSeconds(remaining) }

@@ -6,9 +6,10 @@ import type { Say } from '../telemetry/events.ts'
 import { ownerOf } from '../tokens/token-set.ts'
 import type { Tokens } from '../tokens/tokens.ts'
 import type { SessionsBody } from '../wire.ts'
+import type { TellRanOut } from './ran-out.ts'
 import { publicName } from './reference.ts'
+import type { SessionFacts } from './session-record.ts'
 import { factsIn } from './session-record.ts'
-import type { SessionFacts } from './sessions.ts'
 
 /** What users may see of, and do to, all their sessions. Every function asks on behalf of one of them, named by `ref`. */
 export interface UserSessions {
@@ -32,7 +33,13 @@ interface Living {
   record: TokenRecord
 }
 
-export function createUserSessions(options: Options, store: Store, tokens: Tokens, say: Say): UserSessions {
+export function createUserSessions(
+  options: Options,
+  store: Store,
+  tokens: Tokens,
+  tellRanOut: TellRanOut,
+  say: Say,
+): UserSessions {
   const keys = options.sessionSecret.map((secret) => deriveKey(secret, 'session name'))
   const [key] = keys
   if (key === undefined) throw new TypeError('the name of a session needs a secret')
@@ -49,8 +56,9 @@ export function createUserSessions(options: Options, store: Store, tokens: Token
 
   async function livingFor(ref: string, facts: SessionFacts): Promise<Living[]> {
     const living = await livingOf(facts)
-    if (!living.some((one) => one.ref === ref)) throw new BffError('no_session')
-    return living
+    if (living.some((one) => one.ref === ref)) return living
+    await tellRanOut(ref)
+    throw new BffError('no_session')
   }
 
   const endAll = async (sessions: readonly Living[], reason: EndReason) => {
