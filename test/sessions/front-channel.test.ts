@@ -1,11 +1,18 @@
 import assert from 'node:assert/strict'
+import { once } from 'node:events'
+import { createServer, type IncomingMessage, type ServerResponse } from 'node:http'
 import { describe, test } from 'node:test'
 import { decodeJwt } from 'jose'
+import { launchBrowser } from '../support/chromium.ts'
 import { eventsOf } from '../support/event-stream.ts'
 import { startWorld, type World } from '../support/world.ts'
 import { createLogoutIssuer, isSignedIn } from './logout-issuer.ts'
 
 const asEventSource = { accept: 'text/event-stream', 'sec-fetch-site': 'same-origin' }
+
+/** A page that shows the front-channel logout of a session in a frame. */
+const framing = (world: World, { iss, sid }: { iss?: unknown; sid?: unknown }) =>
+  `<!doctype html><iframe src="${world.origin}/bff/frontchannel?iss=${iss}&amp;sid=${sid}"></iframe>`
 
 /** As a frame in the provider's page asks: no cookie of ours goes along. */
 async function frame(world: World, query: Record<string, unknown>, node = 0): Promise<Response> {
@@ -46,6 +53,55 @@ describe('front-channel logout', { concurrency: 2 }, () => {
     assert.deepEqual(headers.getSetCookie(), [])
     const refused = await frame(world, { sid })
     assert.match(refused.headers.get('content-security-policy') ?? '', /frame-ancestors 'none'/)
+  })
+
+  test("L9: in Chromium the provider's page shows it in a frame, and the session is over; no other page can show it", async () => {
+    await using stack = new AsyncDisposableStack()
+    const issuer = await createLogoutIssuer()
+    const answerFrame = (request: IncomingMessage, response: ServerResponse) => {
+      if (request.url !== '/signed-out') return false
+      response.writeHead(200, { 'content-type': 'text/html' }).end(framing(world, decodeJwt(issuer.idToken)))
+      return true
+    }
+    const { provider } = issuer.world
+    const intercept = async (request: IncomingMessage, response: ServerResponse) =>
+      answerFrame(request, response) || (await provider.intercept(request, response))
+    const world = stack.use(await startWorld({ ...issuer.world, provider: { ...provider, intercept } }))
+    const stranger = createServer(answerFrame).listen(0, '127.0.0.1')
+    stack.defer(() => void stranger.close())
+    await once(stranger, 'listening')
+    const chromium = await launchBrowser()
+    stack.defer(() => chromium.close())
+    const page = await (await chromium.newContext()).newPage()
+    const userStatus = async () => {
+      const response = await page.request.get(`${world.origin}/bff/user`, { headers: { 'x-csrf': '1' } })
+      return response.status()
+    }
+    /** What a page has in its frame: our answer, or nothing, as the browser has refused to show it. */
+    const framedBy = async (origin: string) => {
+      const asked = page.waitForRequest(/frontchannel/)
+      await page.goto(`${origin}/signed-out`)
+      assert.equal(await (await asked).headerValue('cookie'), null)
+      const frame = page.frames()[1]
+      assert.ok(frame)
+      return [await frame.title(), frame.url().startsWith(world.origin)]
+    }
+    const logIn = async () => {
+      await page.goto(`${world.origin}/bff/login?returnUrl=/nothing&prompt=login`)
+      await page.locator('#username').fill('alice')
+      await page.locator('#password').fill('alice')
+      await page.locator('#submit').click()
+      await page.waitForURL(`${world.origin}/nothing`)
+    }
+
+    await logIn()
+    assert.equal(await userStatus(), 200)
+    assert.deepEqual(await framedBy(world.provider.issuer), ['Signed out', true])
+    assert.equal(await userStatus(), 401)
+    const address = stranger.address()
+    assert.ok(typeof address === 'object' && address !== null)
+    const [title, isOurs] = await framedBy(`http://127.0.0.1:${address.port}`)
+    assert.deepEqual([title === 'Signed out', isOurs], [false, false])
   })
 
   test('L9: one without the other, another issuer, and what cannot be read end nothing', async () => {
