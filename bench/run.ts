@@ -1,4 +1,5 @@
 import { logIn } from './browser-session.ts'
+import { measureEndings } from './cases/endings.ts'
 import { measureExpiries } from './cases/expiry.ts'
 import { makeSessions, sessionSection } from './cases/many-sessions.ts'
 import { eventStreams, measureStreams, webSockets } from './cases/streams.ts'
@@ -23,6 +24,7 @@ export async function measureAll(machine: Machine, settings: Settings, say: Say)
     ...(await withStreams(machine, settings, say)),
     ...(await withWorkers(machine, settings, say)),
     ...(await acrossExpiry(machine, settings, say)),
+    await endingSessions(machine, settings, say),
   ]
 }
 
@@ -71,6 +73,11 @@ async function withWorkers(machine: Machine, settings: Settings, say: Say): Prom
 async function acrossExpiry(machine: Machine, settings: Settings, say: Say): Promise<Section[]> {
   await using stage = await startStage(machine, [coatcheck, usualStack], { accessTokenSeconds: shortLifeSeconds })
   return await measureExpiries(stage, settings, say)
+}
+
+async function endingSessions(machine: Machine, { others }: Settings, say: Say): Promise<Section> {
+  await using stage = await startStage(machine, [])
+  return await measureEndings(stage, others, say)
 }
 
 function smallGet({ seconds, warmUpSeconds }: Settings): Omit<ThroughputCase, 'name' | 'rounds'> {

@@ -6,6 +6,8 @@ export interface Settings {
   warmUpSeconds: number
   /** Sessions that are called in turn, and that are weighed in Redis. */
   sessions: number
+  /** Sessions of others, among which those of one user are ended. */
+  others: number
   /** Event streams, and WebSockets, that are open at once. */
   streams: number
   /** Sessions whose access tokens expire at once. */
@@ -28,6 +30,7 @@ const whole: Settings = {
   seconds: 4,
   warmUpSeconds: 3,
   sessions: 10_000,
+  others: 100_000,
   streams: 1_000,
   storm: 1_000,
   crossings: 300,
@@ -38,6 +41,7 @@ const quick: Settings = {
   seconds: 1,
   warmUpSeconds: 1,
   sessions: 2_000,
+  others: 10_000,
   streams: 200,
   storm: 100,
   crossings: 50,
