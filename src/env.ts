@@ -36,6 +36,7 @@ export const secretOptions: ReadonlySet<string> = new Set([
   'adminSecret',
   'clientSecret',
   'clientKeys',
+  'decryptionKeys',
   'sessionSecret',
   'redisUrl',
 ])

@@ -1,5 +1,6 @@
 import { z } from 'zod'
 import { readClientKeys } from './client-keys.ts'
+import { readDecryptionKeys } from './decryption-keys.ts'
 import { parseUrl } from './route-options.ts'
 
 /** Names on which plain http goes no further than this machine. */
@@ -18,12 +19,13 @@ const issuer = z.string().superRefine((value, context) => {
   }
 })
 
-const clientKeys = z.string().transform((text, context) => {
-  const read = readClientKeys(text)
-  if (typeof read !== 'string') return read
-  context.addIssue(read)
-  return z.NEVER
-})
+const keys = <Key>(reader: (text: string) => readonly Key[] | string) =>
+  z.string().transform((text, context) => {
+    const read = reader(text)
+    if (typeof read !== 'string') return read
+    context.addIssue(read)
+    return z.NEVER
+  })
 
 /** Every option about the OpenID Provider and how we speak to it: sentence, default, check. */
 export const providerShape = {
@@ -34,7 +36,7 @@ export const providerShape = {
     .describe('whose ways we know beyond what discovery tells'),
   clientId: z.string().min(1).describe('our registration at the provider'),
   clientSecret: z.string().min(1).optional().describe('secret of that registration; required unless there are keys'),
-  clientKeys: clientKeys
+  clientKeys: keys(readClientKeys)
     .default([])
     .describe(
       'private keys for `private_key_jwt`: PEM, JWK or JWK Set; the first signs, all are shown by their public half',
@@ -43,6 +45,17 @@ export const providerShape = {
     .enum(['client_secret_basic', 'client_secret_post', 'client_secret_jwt', 'private_key_jwt'])
     .optional()
     .describe('how we authenticate at the provider; by key if there is one, else as it offers, basic first'),
+  clientAssertionAudience: z
+    .enum(['issuer', 'endpoint'])
+    .default('issuer')
+    .describe(
+      'whom our JWTs for authentication name as their audience: the issuer, or the very endpoint that is asked',
+    ),
+  decryptionKeys: keys(readDecryptionKeys)
+    .default([])
+    .describe(
+      'private keys that ID tokens and logout tokens are encrypted for: PEM, JWK or JWK Set; what is not encrypted is refused then',
+    ),
   scope: z
     .string()
     .regex(/(^| )openid( |$)/, 'must contain openid')

@@ -3,6 +3,8 @@ import {
   ClientSecretBasic,
   ClientSecretJwt,
   ClientSecretPost,
+  type ModifyAssertionOptions,
+  modifyAssertion,
   PrivateKeyJwt,
   type ServerMetadata,
 } from 'openid-client'
@@ -37,11 +39,34 @@ export function createClientAuth(options: Options, server: ServerMetadata): Clie
     case 'client_secret_post':
       return ClientSecretPost(clientSecret)
     case 'client_secret_jwt':
-      return ClientSecretJwt(clientSecret)
+      return byAssertion(options, {}, (changes) => ClientSecretJwt(clientSecret, changes))
     case 'private_key_jwt': {
       const [first] = clientKeys
       if (first === undefined) throw new TypeError('private_key_jwt needs a key')
-      return PrivateKeyJwt({ key: first.privateKey, kid: first.kid })
+      const { privateKey: key, kid, certificateThumbprint } = first
+      const header = certificateThumbprint === undefined ? {} : { 'x5t#S256': certificateThumbprint }
+      return byAssertion(options, header, (changes) => PrivateKeyJwt({ key, kid }, changes))
     }
   }
+}
+
+/** @param header what the assertion's header says besides */
+function byAssertion(
+  { clientAssertionAudience }: Options,
+  header: object,
+  authenticate: (changes: ModifyAssertionOptions) => ClientAuth,
+): ClientAuth {
+  return (server, client, body, headers) => {
+    const change: ModifyAssertionOptions[typeof modifyAssertion] = (assertionHeader, claims) => {
+      Object.assign(assertionHeader, header)
+      if (clientAssertionAudience === 'endpoint') claims['aud'] = askedEndpoint(server, body)
+    }
+    return authenticate({ [modifyAssertion]: change })(server, client, body, headers)
+  }
+}
+
+/** The endpoint that a request goes to, told by what is required in it: RFC 7009, section 2.1; RFC 6749, sections 4 and 6. */
+function askedEndpoint(server: ServerMetadata, body: URLSearchParams): string | undefined {
+  if (body.has('token')) return server.revocation_endpoint
+  return body.has('grant_type') ? server.token_endpoint : server.pushed_authorization_request_endpoint
 }

@@ -3,17 +3,6 @@ import { decodeJwt } from 'jose'
 import type { JwtVerdict } from './issuer-keys.ts'
 import type { Provider } from './provider.ts'
 
-/** Why an ID token is not believed. The code is for the log, and holds nothing of the token's. */
-export class IdTokenRefused extends Error {
-  override readonly name = 'IdTokenRefused'
-  readonly code: string
-
-  constructor(code: string) {
-    super('the ID token is not valid')
-    this.code = code
-  }
-}
-
 /**
  * What openid-client leaves out when it checks an ID token: its signature, by an algorithm of our list (OpenID Connect
  * Core 1.0, section 3.1.3.7), and that it belongs to the access token beside it (`at_hash`, section 3.1.3.8).

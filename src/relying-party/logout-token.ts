@@ -31,9 +31,11 @@ export type LogoutTokenVerdict = { is: 'valid'; token: LogoutToken } | { is: 're
  * @throws BffError `provider_unreachable` when the provider's keys cannot be had
  */
 export async function readLogoutToken(provider: Provider, jwt: string): Promise<LogoutTokenVerdict> {
+  const opening = await provider.openJwt(jwt)
+  if (opening.is === 'refused') return opening
   // `exp` is checked where it is there: it has been required since 2023 only, and Ory Hydra, for one, leaves it out. The age
   // by `iat` is the tighter limit.
-  const verdict = await provider.verifyJwt(jwt, ['iss', 'aud', 'iat', 'jti', 'events'])
+  const verdict = await provider.verifyJwt(opening.jwt, ['iss', 'aud', 'iat', 'jti', 'events'])
   if (verdict.is === 'refused') return verdict
   const { claims, header } = verdict
   const { iss: issuer = '', jti: id, iat: issuedAt = 0, sub: subject, events } = claims

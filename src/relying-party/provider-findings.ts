@@ -18,19 +18,19 @@ const dateInexactness = 2
 
 /** Compares what the provider says with what we are configured to do, a line for each subject. */
 export function compareWithProvider(options: Options, metadata: ProviderDocument): Finding[] {
-  return [issuer, pkce, scope, grant, clientAuthentication, audience, pushed, logout, backChannel].flatMap((compare) =>
-    compare(options, metadata),
+  return [issuer, pkce, scope, grant, clientAuthentication, encryption, audience, pushed, logout, backChannel].flatMap(
+    (compare) => compare(options, metadata),
   )
 }
 
 /** What has to be entered at the provider, whatever it says. */
-export function findAddresses({ publicUrl, basePath, clientKeys }: Options): Finding[] {
+export function findAddresses({ publicUrl, basePath, clientKeys, decryptionKeys }: Options): Finding[] {
   const at = (path: string) => `${publicUrl}${basePath}${path}`
   return [
     ok(`to register there, redirect URI: ${at(paths.callback)}`),
     ok(`to register there, post-logout redirect URI: ${at(paths.logoutCallback)}`),
     ok(`to register there, back-channel logout URI: ${at(paths.backchannel)}`),
-    ...(clientKeys.length > 0 ? [ok(`to register there, JWK Set URI: ${at(paths.jwks)}`)] : []),
+    ...(clientKeys.length + decryptionKeys.length > 0 ? [ok(`to register there, JWK Set URI: ${at(paths.jwks)}`)] : []),
   ]
 }
 
@@ -111,6 +111,16 @@ const clientAuthentication: Comparison = (options, metadata) => {
   return algorithms.includes(alg)
     ? ok(`client authentication: ${method}, ${alg}`)
     : problem(`client authentication: the first key signs with ${alg}, which is not among ${algorithms.join(', ')}`)
+}
+
+const encryption: Comparison = ({ decryptionKeys }, metadata) => {
+  if (decryptionKeys.length === 0) return []
+  const offered = listOf(metadata, 'id_token_encryption_alg_values_supported')
+  if (offered === null) return warning('encryption: it does not say that it encrypts ID tokens; others are refused')
+  const common = offered.filter((alg) => decryptionKeys.some(({ algorithms }) => algorithms.includes(alg)))
+  return common.length > 0
+    ? ok(`encryption: ID tokens, by ${common.join(', ')}`)
+    : problem(`encryption: no key of BFF_DECRYPTION_KEYS is for any of ${offered.join(', ')}`)
 }
 
 const audience: Comparison = ({ provider, authorizationParams }) =>

@@ -3,6 +3,7 @@ import { BffError } from '../errors.ts'
 import type { Options } from '../options.ts'
 import type { Say } from '../telemetry/events.ts'
 import { createClientAuth } from './client-authentication.ts'
+import { createJwtOpener, type OpenJwt, openingFetch } from './decryption.ts'
 import { discover, isInsecure } from './discovery.ts'
 import { createJwtVerifier, type VerifyJwt } from './issuer-keys.ts'
 import { keepDocument } from './kept-document.ts'
@@ -17,6 +18,7 @@ export interface Provider {
    * @throws BffError `provider_unreachable` while discovery fails
    */
   configuration(ask?: Partial<AskOptions>): Promise<Configuration>
+  readonly openJwt: OpenJwt
   readonly verifyJwt: VerifyJwt
   /** What we know of it besides. */
   readonly profile: ProviderProfile
@@ -26,6 +28,7 @@ export interface Provider {
 export function createProvider(options: Options, say: Say): Provider {
   const { issuer, clientId, clientSecret, timing } = options
   const http = createProviderHttp(timing.connect)
+  const openJwt = createJwtOpener(options.decryptionKeys)
   const ages = { maxAgeMs: timing.metadata, renewalMs: timing.newKeys }
 
   const metadata = keepDocument(async () => {
@@ -59,11 +62,13 @@ export function createProvider(options: Options, say: Say): Provider {
     async configuration(ask = {}) {
       const server = await metadata.current()
       const configuration = new Configuration(server, clientId, undefined, createClientAuth(options, server))
-      configuration[customFetch] = http.fetchWith({ timeoutMs: timing.ask, ...ask })
+      const fetch = http.fetchWith({ timeoutMs: timing.ask, ...ask })
+      configuration[customFetch] = options.decryptionKeys.length === 0 ? fetch : openingFetch(fetch, openJwt)
       configuration.timeout = 0 // ours, which begins when the request is sent
       if (isInsecure(issuer)) allowInsecureRequests(configuration)
       return configuration
     },
+    openJwt,
     verifyJwt: createJwtVerifier(keys, ages),
     profile: providerProfiles[options.provider],
     close: http.close,

@@ -48,12 +48,17 @@ export async function presentRefreshToken(
       () => true,
       () => false,
     )
-  if (answer !== undefined) return classify(answer, valid, expected)
+  if (answer !== undefined) return classify(provider, answer, valid, expected)
   return { is: sent ? 'silent' : 'unsent' }
 }
 
 /** @param valid whether openid-client found nothing wrong with the answer, its ID token included */
-function classify(answer: Answer, valid: boolean, expected: ExpectedUser): RefreshAnswer {
+async function classify(
+  provider: Provider,
+  answer: Answer,
+  valid: boolean,
+  expected: ExpectedUser,
+): Promise<RefreshAnswer> {
   const body = parseJson(answer.body)
   if (answer.status !== 200) {
     // RFC 6749, section 5.2: 400, and 401 where the client authenticated by header.
@@ -65,12 +70,18 @@ function classify(answer: Answer, valid: boolean, expected: ExpectedUser): Refre
     const isOfTarget = isOfRequest && typeof error === 'string' && error !== 'invalid_client'
     return { is: 'declined', status: answer.status, retryAfterMs: readRetryAfter(answer.retryAfter), isOfTarget }
   }
-  const tokens = readTokenResponse(body)
+  const tokens = await withOpenIdToken(provider, readTokenResponse(body))
   if (tokens.accessToken === null && tokens.refreshToken === null) return { is: 'silent' }
   const speaks = tokens.idToken === null ? 'same' : compareIdToken(tokens.idToken, expected)
   if (speaks === 'another') return { is: 'subject_changed', tokens }
   // The rotated refresh token counts even where the rest of the answer is wrong; a bad ID token changes nothing.
   return { is: 'issued', tokens: valid && speaks === 'same' ? tokens : { ...tokens, idToken: null } }
+}
+
+async function withOpenIdToken(provider: Provider, tokens: IssuedTokens): Promise<IssuedTokens> {
+  if (tokens.idToken === null) return tokens
+  const opening = await provider.openJwt(tokens.idToken)
+  return { ...tokens, idToken: opening.is === 'opened' ? opening.jwt : null }
 }
 
 /** RFC 9110, section 10.2.3, in seconds; the date form is not worth another clock. */

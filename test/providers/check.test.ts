@@ -1,4 +1,5 @@
 import assert from 'node:assert/strict'
+import { generateKeyPairSync } from 'node:crypto'
 import type { ServerResponse } from 'node:http'
 import { join } from 'node:path'
 import { after, beforeEach, describe, test } from 'node:test'
@@ -11,6 +12,10 @@ const discoveryPath = '/.well-known/openid-configuration'
 
 /** The provider's, in place of its own. */
 type Answer = (response: ServerResponse) => void
+
+const rsaKey = generateKeyPairSync('rsa', { modulusLength: 2048 })
+  .privateKey.export({ format: 'pem', type: 'pkcs8' })
+  .toString()
 
 let answers: Record<string, Answer> = {}
 const provider = await startProvider({
@@ -90,6 +95,13 @@ describe('coatcheck check', () => {
     assert.ok(found.some((line) => line.endsWith('https://app.example/bff/jwks.json')))
   })
 
+  test('tells by what ID tokens will be encrypted, and the JWK Set to register for that', async () => {
+    answers = { [discoveryPath]: metadata({ id_token_encryption_alg_values_supported: ['dir', 'RSA-OAEP'] }) }
+    const found = await findings({ decryptionKeys: rsaKey })
+    assert.ok(found.includes('ok encryption: ID tokens, by RSA-OAEP'))
+    assert.ok(found.some((line) => line.endsWith('https://app.example/bff/jwks.json')))
+  })
+
   test('a key whose signatures the provider does not take is a problem', async () => {
     const said = {
       token_endpoint_auth_methods_supported: ['private_key_jwt'],
@@ -124,6 +136,16 @@ describe('coatcheck check', () => {
       { token_endpoint_auth_methods_supported: ['tls_client_auth'] },
       {},
       /^problem client authentication: client_secret_basic is not among tls_client_auth/,
+    ],
+    'no encryption that is said, where ID tokens must be encrypted': [
+      {},
+      { decryptionKeys: rsaKey },
+      /^warning encryption: /,
+    ],
+    'no encryption for the keys that are there': [
+      { id_token_encryption_alg_values_supported: ['ECDH-ES'] },
+      { decryptionKeys: rsaKey },
+      /^problem encryption: .*BFF_DECRYPTION_KEYS.*ECDH-ES/,
     ],
     'no end_session_endpoint': [{ end_session_endpoint: undefined }, {}, /^warning logout/],
     'no back-channel logout': [{ backchannel_logout_supported: false }, {}, /^warning back-channel/],

@@ -59,6 +59,36 @@ describe('the client proves who it is', { concurrency: 4 }, () => {
     assert.equal(new Set(seen.map(({ jti }) => jti)).size, 3)
   })
 
+  for (const method of ['private_key_jwt', 'client_secret_jwt'] as const) {
+    test(`R2: an assertion (${method}) is for the very endpoint that is asked, where the provider wants that`, async () => {
+      const seen: unknown[] = []
+      const configure = (usual: Configuration): Configuration => ({
+        ...usual,
+        features: { ...usual.features, pushedAuthorizationRequests: { enabled: true } },
+        assertJwtClientAuthClaimsAndHeader: async (_ctx, { aud }) => void seen.push(aud),
+      })
+      const bff = { clientAssertionAudience: 'endpoint' } as const
+      await using world =
+        method === 'private_key_jwt'
+          ? await byKey(pem(newKey()), configure, bff)
+          : await bySecret(method, { clientAuth: method, ...bff }, undefined, configure)
+      await walk(world)
+      const at = (path: string) => world.provider.issuer + path
+      assert.deepEqual(seen, [at('/request'), at('/token'), at('/token'), at('/token/revocation')])
+    })
+  }
+
+  test('R2: an assertion names the certificate of its key, where the key does', async () => {
+    const seen: unknown[] = []
+    const jwk = { ...newKey().export({ format: 'jwk' }), 'x5t#S256': 'A'.repeat(43) }
+    await using world = await byKey(JSON.stringify(jwk), (usual) => ({
+      ...usual,
+      assertJwtClientAuthClaimsAndHeader: async (_ctx, _claims, header) => void seen.push(header['x5t#S256']),
+    }))
+    await world.browser().login()
+    assert.deepEqual(seen, ['A'.repeat(43)])
+  })
+
   test('while the key is replaced in three steps, a session goes on and the provider follows by itself', async () => {
     const [old, fresh] = [pem(newKey()), pem(newKey())]
     await using world = await byKey(old + fresh)
@@ -119,19 +149,30 @@ describe('the client proves who it is', { concurrency: 4 }, () => {
 })
 
 /** A world in which the client is registered for one method, with the awkward secret. */
-function bySecret(method: ClientAuthMethod, bff: Partial<BffOptions>, offered?: ClientAuthMethod[]): Promise<World> {
+function bySecret(
+  method: ClientAuthMethod,
+  bff: Partial<BffOptions>,
+  offered?: ClientAuthMethod[],
+  configure = (usual: Configuration): Configuration => usual,
+): Promise<World> {
   return startWorld({
     store: 'memory',
     bff: { clientSecret: awkwardSecret, ...bff },
-    provider: offered === undefined ? {} : { configure: (usual) => ({ ...usual, clientAuthMethods: offered }) },
+    provider: {
+      configure: (usual) => configure(offered === undefined ? usual : { ...usual, clientAuthMethods: offered }),
+    },
     registration: (usual) => ({ ...usual, client_secret: awkwardSecret, token_endpoint_auth_method: method }),
   })
 }
 
 /** A world in which the provider reads the client's keys where it shows them. */
-function byKey(clientKeys: string, configure = (usual: Configuration): Configuration => usual): Promise<World> {
+function byKey(
+  clientKeys: string,
+  configure = (usual: Configuration): Configuration => usual,
+  bff: Partial<BffOptions> = {},
+): Promise<World> {
   return startWorld({
-    bff: { clientSecret: undefined, clientKeys },
+    bff: { clientSecret: undefined, clientKeys, ...bff },
     provider: { configure },
     registration: ({ client_secret: _, ...usual }): ClientMetadata => ({
       ...usual,
