@@ -5,6 +5,7 @@ import { verifyIdToken } from './id-token.ts'
 import { IdTokenRefused } from './id-token-refused.ts'
 import { isOutage } from './outage.ts'
 import { type Provider, unreachable } from './provider.ts'
+import { refusalIn } from './provider-refusal.ts'
 import { type IssuedTokens, readTokenResponse } from './token-response.ts'
 
 /** Errors with which a provider answers `prompt=none` when it would have to show something (Core 1.0, section 3.1.2.6). */
@@ -60,8 +61,8 @@ export async function redeemCode(
 
 function refusal(error: unknown): BffError {
   if (error instanceof AuthorizationResponseError) {
-    if (error.error === 'access_denied') return new BffError('login_denied', { cause: error })
+    if (error.error === 'access_denied') return new BffError('login_denied', { cause: refusalIn(error) })
     if (error.error === 'temporarily_unavailable' || error.error === 'server_error') return unreachable(error)
   }
-  return isOutage(error) ? unreachable(error) : new BffError('login_failed', { cause: error })
+  return isOutage(error) ? unreachable(error) : new BffError('login_failed', { cause: refusalIn(error) })
 }

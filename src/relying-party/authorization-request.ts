@@ -12,6 +12,7 @@ import type { Options } from '../options.ts'
 import type { LoginParameters } from '../wire.ts'
 import { isOutage } from './outage.ts'
 import { type Provider, unreachable } from './provider.ts'
+import { refusalIn } from './provider-refusal.ts'
 import { askedResources } from './resources.ts'
 
 /** What the authorization response will be checked against. Secret until then. */
@@ -77,7 +78,7 @@ async function addressOf(
   try {
     return await buildAuthorizationUrlWithPAR(configuration, parameters)
   } catch (error) {
-    throw isOutage(error) ? unreachable(error) : new BffError('login_failed', { cause: error })
+    throw isOutage(error) ? unreachable(error) : new BffError('login_failed', { cause: refusalIn(error) })
   }
 }
 

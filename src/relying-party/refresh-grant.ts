@@ -2,6 +2,7 @@ import { refreshTokenGrant } from 'openid-client'
 import { compareIdToken, type ExpectedUser } from './id-token.ts'
 import type { Provider } from './provider.ts'
 import type { Answer, AskOptions } from './provider-http.ts'
+import { knownErrorCode } from './provider-refusal.ts'
 import { type IssuedTokens, readTokenResponse } from './token-response.ts'
 
 /** The classes of answers that `docs/refresh-protocol.md` tells apart. */
@@ -11,8 +12,11 @@ export type RefreshAnswer =
   | { is: 'subject_changed'; tokens: IssuedTokens }
   /** `invalid_grant`: the presented token is dead. */
   | { is: 'refused' }
-  /** Any other HTTP answer: the token was not used up. `isOfTarget`: if something was asked for, that was refused. */
-  | { is: 'declined'; status: number; retryAfterMs: number | null; isOfTarget: boolean }
+  /**
+   * Any other HTTP answer: the token was not used up. `error` as the answer has it, where the standards know it.
+   * `isOfTarget`: if something was asked for, that was refused.
+   */
+  | { is: 'declined'; status: number; error: string | null; retryAfterMs: number | null; isOfTarget: boolean }
   /** Failed, or was withdrawn, before a byte was written. */
   | { is: 'unsent' }
   /** Nobody knows what became of it. */
@@ -63,12 +67,17 @@ async function classify(
   if (answer.status !== 200) {
     // RFC 6749, section 5.2: 400, and 401 where the client authenticated by header.
     const mayRefuse = answer.status === 400 || answer.status === 401
-    const error = isObject(body) ? body['error'] : undefined
-    if (mayRefuse && error === 'invalid_grant') return { is: 'refused' }
+    const said = isObject(body) ? body['error'] : undefined
+    if (mayRefuse && said === 'invalid_grant') return { is: 'refused' }
     // By whichever code: `invalid_target` and `invalid_scope` are not the only ones in use, `access_denied` is another.
     const isOfRequest = answer.status === 400 || answer.status === 403
-    const isOfTarget = isOfRequest && typeof error === 'string' && error !== 'invalid_client'
-    return { is: 'declined', status: answer.status, retryAfterMs: readRetryAfter(answer.retryAfter), isOfTarget }
+    return {
+      is: 'declined',
+      status: answer.status,
+      error: knownErrorCode(said),
+      retryAfterMs: readRetryAfter(answer.retryAfter),
+      isOfTarget: isOfRequest && typeof said === 'string' && said !== 'invalid_client',
+    }
   }
   const tokens = await withOpenIdToken(provider, readTokenResponse(body))
   if (tokens.accessToken === null && tokens.refreshToken === null) return { is: 'silent' }

@@ -58,7 +58,7 @@ export async function present(
         joined: flight.joined,
         waitedMs,
         ms: Math.round(performance.now() - flight.began),
-        ...(is === 'declined' ? { status: answer.status } : {}),
+        ...(is === 'declined' ? { status: answer.status, error: answer.error } : {}),
       })
       if (is === 'issued') {
         const at = store.now()

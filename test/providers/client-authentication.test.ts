@@ -143,6 +143,7 @@ describe('the client proves who it is', { concurrency: 4 }, () => {
     await using world = await startWorld({ store: 'memory', bff: { clientSecret: `${awkwardSecret}, and wrong` } })
     const browser = world.browser()
     assert.equal((await browser.login()).status, 400)
+    assert.match(JSON.stringify(world.log.find(({ msg }) => msg === 'request_failed')), /"invalid_client"/)
     assert.equal((await browser.api('/bff/user')).status, 401)
     assert.equal(world.provider.counts.code_grant, 0)
   })

@@ -50,6 +50,29 @@ describe('a provider that', { concurrency: 4 }, () => {
     })
   }
 
+  test('no longer takes our secret: sessions wait, and the log says why, in words of the standards alone', async () => {
+    const answers = createTokenAnswers()
+    let said: string | null = null
+    await using world = await startWorld({
+      store: 'memory',
+      bff: { timing: { decline: 1 } },
+      provider: {
+        intercept(request, response) {
+          if (said === null || request.url !== '/token') return answers.intercept(request, response)
+          response.writeHead(401, { 'content-type': 'application/json' }).end(JSON.stringify({ error: said }))
+          return true
+        },
+      },
+    })
+    const browser = world.browser()
+    await browser.login()
+    for (said of ['invalid_client', 'of-our-own <making>']) assert.equal((await browser.api('/api/x')).status, 503)
+    const errors = world.log.filter(({ outcome }) => outcome === 'declined').map(({ error }) => error)
+    assert.deepEqual(errors, ['invalid_client', null])
+    said = null
+    assert.equal((await browser.api('/api/x')).status, 200)
+  })
+
   test('has no end_session_endpoint: a logout ends here, and the browser goes where it wanted to', async () => {
     await using world = await startWorld({
       store: 'memory',
@@ -82,5 +105,12 @@ describe('a provider that', { concurrency: 4 }, () => {
     assert.ok(sid)
     assert.equal(new URL(redirectTo).searchParams.get('logout_hint'), sid)
     assert.match(await (await browser.navigate(redirectTo)).text(), /Signing out/)
+  })
+
+  test('refuses an authorization request: the log says by what code', async () => {
+    await using world = await startWorld({ store: 'memory', bff: { authorizationParams: { prompt: 'none login' } } })
+    const landing = await world.browser().navigate('/bff/login')
+    assert.equal(landing.status, 400)
+    assert.match(JSON.stringify(world.log.find(({ msg }) => msg === 'request_failed')), /"code":"invalid_request"/)
   })
 })
