@@ -12,6 +12,9 @@ export function contradictions(input: object, facts: { production: boolean }): s
     raw['clientAuth'] === 'private_key_jwt' || (raw['clientAuth'] === undefined && raw['clientKeys'] !== undefined)
   if (byKey && raw['clientKeys'] === undefined) found.push('clientKeys: required for private_key_jwt')
   if (!byKey && raw['clientSecret'] === undefined) found.push('clientSecret: required')
+  if (raw['decryptionKeys'] !== undefined && raw['decryptionKeys'] === raw['clientKeys']) {
+    found.push('decryptionKeys: must be other keys than clientKeys, for a key is shown for one use')
+  }
   if (raw['store'] === 'redis' && raw['redisUrl'] === undefined) found.push('store: redis needs redisUrl')
   if (raw['store'] === 'memory' && raw['redisUrl'] !== undefined) found.push('store: memory contradicts redisUrl')
   if (raw['store'] === undefined && raw['redisUrl'] === undefined && facts.production) {

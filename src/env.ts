@@ -130,11 +130,18 @@ function secretText(variable: string, environment: NodeJS.ProcessEnv, found: str
   const path = environment[`${variable}_FILE`]
   if (path === undefined) return environment[variable]
   if (environment[variable] !== undefined) found.push(`${variable}: set together with ${variable}_FILE`)
+  const text = textOfFile(path)
+  if (text === null) found.push(`${variable}_FILE: ${path} cannot be read`)
+  // Not the same as nothing said: whoever names a file means what should be in it.
+  if (text === '') found.push(`${variable}_FILE: ${path} is empty`)
+  return text ?? undefined
+}
+
+function textOfFile(path: string): string | null {
   try {
     return readFileSync(path, 'utf8').trim()
   } catch {
-    found.push(`${variable}_FILE: ${path} cannot be read`)
-    return undefined
+    return null
   }
 }
 

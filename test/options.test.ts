@@ -1,4 +1,5 @@
 import assert from 'node:assert/strict'
+import { generateKeyPairSync } from 'node:crypto'
 import { describe, test } from 'node:test'
 import { ConfigurationError } from '../src/errors.ts'
 import { parseOptions } from '../src/options.ts'
@@ -22,6 +23,10 @@ function problemsOf(changes: object, production = false): readonly string[] {
     return error.problems
   }
 }
+
+const rsaKey = generateKeyPairSync('rsa', { modulusLength: 2048 })
+  .privateKey.export({ format: 'pem', type: 'pkcs8' })
+  .toString()
 
 describe('options', () => {
   test('what is required suffices', () => assert.deepEqual(problemsOf({}, true), []))
@@ -85,6 +90,8 @@ describe('options', () => {
     'private_key_jwt without keys': { clientAuth: 'private_key_jwt' },
     'client_secret_jwt without a secret': { clientAuth: 'client_secret_jwt', clientSecret: undefined },
     'client keys that are none': { clientKeys: 'hunter2', clientSecret: undefined },
+    'decryption keys that are none': { decryptionKeys: 'hunter2' },
+    'one key for signatures and for decryption': { clientKeys: rsaKey, decryptionKeys: rsaKey },
     'redis without a URL': { store: 'redis', redisUrl: undefined },
     'memory with a Redis URL': { store: 'memory' },
     'deadlines that make a lease unsafe': { timing: { sure: 9_500 } },

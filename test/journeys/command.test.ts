@@ -103,6 +103,14 @@ describe('the command', () => {
     assert.match(output, /BFF_CLIENT_SECRET: set together with BFF_CLIENT_SECRET_FILE/)
   })
 
+  test('a file of secrets with nothing in it is not the same as none', async () => {
+    const file = join(await mkdtemp(join(tmpdir(), 'coatcheck-config-')), 'keys')
+    await writeFile(file, '\n')
+    const { code, output } = await run(['check'], { ...good, BFF_DECRYPTION_KEYS_FILE: file })
+    assert.equal(code, 1)
+    assert.match(output, /BFF_DECRYPTION_KEYS_FILE: .*keys is empty/)
+  })
+
   test('memory in production is refused unless asked for by name', async () => {
     assert.equal((await run(['check'], { ...good, NODE_ENV: 'production' })).code, 1)
     assert.equal((await run(['check'], { ...good, NODE_ENV: 'production', BFF_STORE: 'memory' })).code, 0)

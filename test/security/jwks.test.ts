@@ -236,6 +236,7 @@ describe('R16: the key set', { concurrency: 4 }, () => {
       { kty: 'RSA', kid: 'd', n: 'AQAB', e: 'AQAB' },
       { ...secret, ...(await exportJWK(sign)), kid: 'private' },
       { ...secret, kid: 'encryption', use: 'enc' },
+      { ...secret, kid: 'none', alg: 'none' },
     ]
     issuer.keySet = [...odd, key.jwk]
     assert.equal(await judged(issuer, await issuer.sign(key)), 'verified')
