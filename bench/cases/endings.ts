@@ -120,7 +120,7 @@ async function makeSessions(given: BffOptions, subjects: readonly string[]): Pro
     // Without a refresh token nothing is revoked. The tokens' length is that of common ones.
     const issued = { accessToken: 'x'.repeat(900), expiresIn: 3_600, refreshToken: null, refreshExpiresIn: null }
     const signedIn = { at: Math.floor(at / 1000), acr: null, beganAt: Math.floor(at / 1000) }
-    const whose = { issuer: options.issuer, subject: sub, scope: options.scope, afterRejection: false, signedIn }
+    const whose = { issuer: options.issuer, subject: sub, scope: options.scope, resources: [], signedIn }
     const tokens = TokenSet.issued({ ...issued, idToken: 'x'.repeat(900), scope: null }, at, dayMs, whose)
     const set = tokens.seal(seal, ref)
     await store.tokens.begin(ref, { epoch: ref.slice(0, 16), set, idleMs: dayMs, absoluteMs: dayMs })

@@ -65,10 +65,8 @@ async function classify(
 ): Promise<RefreshAnswer> {
   const body = parseJson(answer.body)
   if (answer.status !== 200) {
-    // RFC 6749, section 5.2: 400, and 401 where the client authenticated by header.
-    const mayRefuse = answer.status === 400 || answer.status === 401
     const said = isObject(body) ? body['error'] : undefined
-    if (mayRefuse && said === 'invalid_grant') return { is: 'refused' }
+    if (refusals.has(answer.status) && said === 'invalid_grant') return { is: 'refused' }
     // By whichever code: `invalid_target` and `invalid_scope` are not the only ones in use, `access_denied` is another.
     const isOfRequest = answer.status === 400 || answer.status === 403
     return {
@@ -92,6 +90,12 @@ async function withOpenIdToken(provider: Provider, tokens: IssuedTokens): Promis
   const opening = await provider.openJwt(tokens.idToken)
   return { ...tokens, idToken: opening.is === 'opened' ? opening.jwt : null }
 }
+
+/**
+ * Statuses of `invalid_grant`: by RFC 6749, section 5.2, 400, and 401 where the client authenticated by header; Auth0 says 403
+ * (its API reference, "Refresh Token"). With any other it is no answer of the provider's own.
+ */
+const refusals: ReadonlySet<number> = new Set([400, 401, 403])
 
 /** RFC 9110, section 10.2.3, in seconds; the date form is not worth another clock. */
 function readRetryAfter(value: string | null): number | null {
