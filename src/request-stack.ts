@@ -7,7 +7,7 @@ import { foldPath, pathOf } from './http/request-target.ts'
 import type { Options } from './options.ts'
 import type { createProxy } from './proxy/proxy.ts'
 import { isUnder } from './proxy/target.ts'
-import { responseOn } from './proxy/upgrade.ts'
+import { beginUpgrade } from './proxy/upgrade.ts'
 import { attachTo } from './servers.ts'
 import type { Say } from './telemetry/events.ts'
 
@@ -69,13 +69,15 @@ export function createRequestStack(parts: {
   }
 
   const upgrade: RequestStack['upgrade'] = (request, socket, head) => {
-    socket.on('error', () => socket.destroy())
-    const response = responseOn(request, socket)
+    const upgrading = beginUpgrade(request, socket, head)
+    const { response } = upgrading
     const forward = proxy.handlerFor(pathOf(request))
     const oddity = framingProblem(request, response)
     if (oddity !== null) return refuse(oddity)(request, response)
     if (forward === null || !proxy.upgrades(request)) return refuse('no_route')(request, response)
-    forward(request, response, { socket, head }).catch((error: unknown) => answer.problem(request, response, error))
+    // Others may take its body for frames, or the first frames for its body.
+    if (hasBody(request)) return refuse('bad_request')(request, response)
+    forward(request, response, upgrading).catch((error: unknown) => answer.problem(request, response, error))
   }
 
   const isRoute = (request: IncomingMessage) => proxy.handlerFor(pathOf(request)) !== null
@@ -86,4 +88,8 @@ export function createRequestStack(parts: {
     upgrade,
     attach: (server) => attachTo(server, { isRoute, upgrades: proxy.upgrades, upgrade }),
   }
+}
+
+function hasBody({ headers }: IncomingMessage): boolean {
+  return headers['transfer-encoding'] !== undefined || Number(headers['content-length'] ?? 0) > 0
 }

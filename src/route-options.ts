@@ -8,12 +8,11 @@ const headerValue = z.string().regex(/^[\t\x20-\x7e]*$/, 'must be visible ASCII'
 const cookieNames = z.array(z.string().regex(/^[A-Za-z0-9!#$%&'*+.^_`|~-]+$/, 'is not a cookie name')).default([])
 const seconds = z.number().positive().max(86_400)
 
-const headerChanges = z
-  .strictObject({
-    set: z.record(headerName, headerValue).default({}),
-    remove: z.array(headerName).default([]),
-  })
-  .prefault({})
+/** Each connection's own (RFC 9110, section 7.6.1), or what a body is measured by. */
+const framing = ['connection', 'keep-alive', 'proxy-connection', 'te', 'trailer', 'transfer-encoding', 'upgrade']
+const neverSet = [...framing, 'content-length', 'expect']
+/** Facts that upstreams are told by us. */
+const facts = ['x-forwarded-for', 'x-forwarded-proto', 'x-forwarded-host']
 
 const resource = z.string().refine((value) => parseUrl(value)?.hash === '' && !value.includes('#'), {
   error: 'must be an absolute URI without a fragment', // RFC 8707, section 2
@@ -27,8 +26,17 @@ const tokenTarget = z
   .refine((named) => Object.keys(named).length > 0, 'must name a resource, an audience or a scope')
   .optional()
 
-/** One entry of `routes`: what is forwarded where, and on which conditions. */
-export const routeSchema = z.strictObject({
+const headerChanges = (notToSet: readonly string[]) => {
+  const settable = headerName.refine((name) => !notToSet.includes(name), 'is not for configuration to set')
+  return z
+    .strictObject({
+      set: z.record(settable, headerValue).default({}),
+      remove: z.array(headerName).default([]),
+    })
+    .prefault({})
+}
+
+const fields = z.strictObject({
   path: z
     .string()
     .regex(/^(\/[A-Za-z0-9._~-]+)+$/, 'must be a path of plain segments without a trailing slash, such as /api')
@@ -74,17 +82,28 @@ export const routeSchema = z.strictObject({
     .strictObject({ connect: seconds.optional(), firstByte: seconds.optional(), idle: seconds.optional() })
     .prefault({})
     .describe(
-      'seconds: to connect (3), to the first byte (60), between two chunks of a body (300; not for event streams unless set)',
+      'seconds: to connect (3), to the first byte (60), between two chunks of a body (300; for event streams and WebSockets only if set)',
     ),
   forwardCookies: cookieNames.describe('cookies that go to the upstream, by name; never ours'),
   responseCookies: cookieNames.describe('cookies that the upstream may set, by name; never ours'),
-  requestHeaders: headerChanges.describe('headers to `set` and to `remove` on the way to the upstream'),
-  responseHeaders: headerChanges.describe('headers to `set` and to `remove` on the way back'),
+  requestHeaders: headerChanges([...neverSet, ...facts]).describe(
+    'headers to `set` and to `remove` on the way to the upstream',
+  ),
+  responseHeaders: headerChanges(neverSet).describe('headers to `set` and to `remove` on the way back'),
   tls: z
     .strictObject({ ca: z.string().optional(), cert: z.string().optional(), key: z.string().optional() })
     .optional()
     .describe('PEM files: authority that the upstream is trusted by, our certificate and its key'),
 })
+
+/** One entry of `routes`: what is forwarded where, and on which conditions. */
+export const routeSchema = fields
+  .refine(({ token, requestHeaders: { set } }) => token === 'none' || set['authorization'] === undefined, {
+    error: 'sets authorization, where the access token goes',
+  })
+  .refine(({ forwardCookies, requestHeaders: { set } }) => forwardCookies.length === 0 || set['cookie'] === undefined, {
+    error: 'sets cookie, where forwardCookies go',
+  })
 
 /** `null` for what is no absolute URL. */
 export function parseUrl(value: string): URL | null {

@@ -1,5 +1,4 @@
 import type { IncomingMessage, ServerResponse } from 'node:http'
-import type { Socket } from 'node:net'
 import type { Readable } from 'node:stream'
 import type { Dispatcher } from 'undici'
 import { BffError } from '../errors.ts'
@@ -54,6 +53,8 @@ export function createForwarder(
 ): Forwarder {
   const { origin, route } = target
   const upstream = createUpstream(target, timing)
+  const { idle } = route.timeouts
+  const idleMs = idle === undefined ? null : idle * 1000
   const brokeOff = (error: Error) => say('upstream_broke_off', { origin }, error)
 
   return {
@@ -61,15 +62,14 @@ export function createForwarder(
       const method = request.method as Dispatcher.HttpMethod // Node's parser accepts no other tokens
       const body = bodyOf(request, route.maxBodyBytes, say)
       // An event stream is silent for as long as nothing happens.
-      const isEvents = route.timeouts.idle === undefined && request.headers.accept === 'text/event-stream'
+      const isEvents = idle === undefined && request.headers.accept?.includes('text/event-stream') === true
       const upgrade = upgrading === null ? null : 'websocket'
       const options = { path, method, body, upgrade, ...(isEvents ? { bodyTimeout: 0 } : {}) }
 
       return new Promise<void>((resolve, reject: (error: BffError) => void) => {
         const upgraded: Passed['upgraded'] = (headers, socket) => {
           if (upgrading === null) return void socket.destroy()
-          response.detachSocket(upgrading.socket as Socket) // as `responseOn` assigned it
-          acceptWebSocket(upgrading, socket, headers, rules, bind)
+          acceptWebSocket(upgrading, socket, headers, rules, idleMs, bind)
         }
         const again: Passed['again'] = (fresh) => {
           const headers = rules.request(request, fresh ?? token)

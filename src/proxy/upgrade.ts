@@ -11,9 +11,13 @@ export type Bind = (close: (closing: Closing) => void) => () => void
 
 /** The browser's side of a WebSocket that is being opened. */
 export interface Upgrading {
-  socket: Duplex
+  socket: Socket
   /** What the browser has sent behind its handshake already. */
   head: Buffer
+  /** For a handshake that is answered by plain HTTP after all; the connection closes behind it. */
+  response: ServerResponse
+  /** Leaves the socket to whoever reads from it now. */
+  handOver(): void
 }
 
 /** The one protocol that connections are upgraded to (RFC 6455, section 4.1). */
@@ -21,16 +25,40 @@ export function isWebSocketHandshake({ method, headers }: IncomingMessage): bool
   return method === 'GET' && headers.upgrade?.toLowerCase() === 'websocket'
 }
 
+/** @param duplex as Node's server hands it to its `upgrade` event */
+export function beginUpgrade(request: IncomingMessage, duplex: Duplex, head: Buffer): Upgrading {
+  const socket = duplex as Socket // it is one, or a TLS socket, which is one too
+  socket.on('error', () => socket.destroy())
+  const response = new ServerResponse(request)
+  response.shouldKeepAlive = false
+  response.assignSocket(socket)
+  // Until the upstream has agreed nobody reads, and that the browser has left would not be seen. With nothing there,
+  // reading brings out the end; what is there stays.
+  const look = () => void (socket.readableLength === 0 && socket.read())
+  const left = () => void socket.destroy()
+  const handOver = () => void socket.off('readable', look).off('end', left)
+  socket.on('readable', look).once('end', left)
+  response.once('finish', () => {
+    handOver()
+    linger(socket)
+  })
+  return { socket, head, response, handOver }
+}
+
 /**
  * Completes a handshake to which the upstream has agreed, and ties the two sockets together.
+ * @param idleMs how long nothing may pass; `null` for ever
  */
 export function acceptWebSocket(
-  { socket, head }: Upgrading,
+  { socket, head, response, handOver }: Upgrading,
   upstream: Duplex,
   received: IncomingHttpHeaders,
   rules: HeaderRules,
+  idleMs: number | null,
   bind: Bind,
 ): void {
+  response.detachSocket(socket)
+  handOver()
   const answer = rules.response(received)
   const told = ['sec-websocket-accept', 'sec-websocket-protocol', 'sec-websocket-extensions']
   const lines = told.flatMap((name) => (answer[name] === undefined ? [] : [`${name}: ${String(answer[name])}`]))
@@ -38,15 +66,6 @@ export function acceptWebSocket(
   socket.write([...status, ...lines, '', ''].join('\r\n'))
   if (head.length > 0) upstream.write(head)
   let release = () => {}
-  const tunnel = createTunnel(socket, upstream, () => release())
+  const tunnel = createTunnel(socket, upstream, idleMs, () => release())
   release = bind(tunnel.close)
-}
-
-/** A response for a handshake that is answered by plain HTTP after all; the connection closes behind it. */
-export function responseOn(request: IncomingMessage, socket: Duplex): ServerResponse {
-  const response = new ServerResponse(request)
-  response.shouldKeepAlive = false
-  response.assignSocket(socket as Socket) // what Node's server hands to `upgrade` is one, or a TLS socket
-  response.once('finish', () => linger(socket))
-  return response
 }

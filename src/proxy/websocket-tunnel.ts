@@ -1,3 +1,4 @@
+import type { Socket } from 'node:net'
 import type { Duplex } from 'node:stream'
 import type { Closing } from '../tokens/open-streams.ts'
 import { closeFrames, createFrameBoundary } from './websocket-frames.ts'
@@ -11,17 +12,34 @@ export interface Tunnel {
   close(closing: Closing): void
 }
 
-/** Passes bytes both ways as they come, at the pace of whoever is slower. @param closed called once, when both are closed */
-export function createTunnel(browser: Duplex, upstream: Duplex, closed: () => void): Tunnel {
+/**
+ * Passes bytes both ways as they come, at the pace of whoever is slower. Each side may end its half before the other.
+ * @param idleMs closed when nothing passes for so long; `null` for never
+ * @param closed called once, when both are closed
+ */
+export function createTunnel(browser: Socket, upstream: Duplex, idleMs: number | null, closed: () => void): Tunnel {
   const boundary = createFrameBoundary()
   let ending: Closing | undefined
   let open = 2
 
+  function breakOff() {
+    browser.destroy()
+    upstream.destroy()
+  }
+
   function sayGoodbye({ is }: Closing) {
+    if (browser.writableEnded) return breakOff()
     browser.end(closeFrames[is])
     upstream.destroy()
     // Whoever does not close their side in answer is not waited for.
-    setTimeout(() => browser.destroy(), frameEndMs).unref()
+    setTimeout(breakOff, frameEndMs).unref()
+  }
+
+  function close(closing: Closing) {
+    if (ending !== undefined || browser.destroyed) return
+    ending = closing
+    if (boundary.isReached) return sayGoodbye(closing)
+    setTimeout(breakOff, frameEndMs).unref()
   }
 
   function toBrowser(chunk: Buffer) {
@@ -43,19 +61,15 @@ export function createTunnel(browser: Duplex, upstream: Duplex, closed: () => vo
     })
   }
 
+  upstream.allowHalfOpen = true
   upstream.on('data', toBrowser)
   browser.on('data', (chunk: Buffer) => {
     if (!upstream.writableEnded && !upstream.write(chunk)) browser.pause()
   })
   tie(upstream, browser)
   tie(browser, upstream)
+  // Bytes of either direction pass by this socket.
+  if (idleMs !== null) browser.setTimeout(idleMs, () => close({ is: 'going-away' }))
 
-  return {
-    close(closing) {
-      if (ending !== undefined || browser.destroyed) return
-      ending = closing
-      if (boundary.isReached) return sayGoodbye(closing)
-      setTimeout(() => browser.destroy(), frameEndMs).unref()
-    },
-  }
+  return { close }
 }
