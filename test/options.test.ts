@@ -84,6 +84,20 @@ describe('options', () => {
     'an upstream with a query': { routes: [{ path: '/api', upstream: 'http://a/?x' }] },
     'an upstream whose path resolves to another': { routes: [{ path: '/api', upstream: 'http://a/b/../c' }] },
     'an upstream with credentials': { routes: [{ path: '/api', upstream: 'http://u:p@a' }] },
+    'a header to set that measures bodies': {
+      routes: [{ path: '/api', upstream: 'http://a', responseHeaders: { set: { 'Transfer-Encoding': 'chunked' } } }],
+    },
+    'a header to set that upstreams are told by us': {
+      routes: [{ path: '/api', upstream: 'http://a', requestHeaders: { set: { 'X-Forwarded-For': '1.1.1.1' } } }],
+    },
+    'a second Authorization': {
+      routes: [{ path: '/api', upstream: 'http://a', requestHeaders: { set: { Authorization: 'Key x' } } }],
+    },
+    'a second Cookie': {
+      routes: [
+        { path: '/api', upstream: 'http://a', forwardCookies: ['x'], requestHeaders: { set: { cookie: 'y=z' } } },
+      ],
+    },
     'a scope without openid': { scope: 'profile' },
     'R1: no client authentication': { clientAuth: 'none' },
     'neither a client secret nor keys': { clientSecret: undefined },
@@ -102,6 +116,16 @@ describe('options', () => {
   for (const [what, changes] of Object.entries(refused)) {
     test(`${what} is refused`, () => assert.equal(problemsOf(changes).length, 1))
   }
+
+  test('a route without a token may bring credentials of its own', () => {
+    const route = {
+      path: '/a',
+      upstream: 'http://a',
+      token: 'none',
+      requestHeaders: { set: { Authorization: 'Key x' } },
+    }
+    assert.deepEqual(problemsOf({ routes: [route] }), [])
+  })
 
   test('no store at all is memory, and refused in production', () => {
     assert.equal(parseOptions({ ...good, redisUrl: undefined }, { production: false }).store, 'memory')

@@ -46,9 +46,14 @@ const neverFromUpstream = [
   'set-cookie',
   'set-cookie2',
   'clear-site-data',
+  'strict-transport-security',
+  'alt-svc',
   'server',
   'www-authenticate',
   'x-powered-by',
+  'surrogate-control',
+  'x-accel-expires',
+  'x-accel-redirect',
 ]
 
 /** What an upstream is told of us. */
@@ -82,6 +87,10 @@ export function createHeaderRules(target: Target, { proto, host, trusts, ownCook
   const passedOn = new Set(forwardCookies.filter((name) => !name.startsWith(ownCookies)))
   const settable = new Set(responseCookies.filter((name) => !name.startsWith(ownCookies)))
   const always = ['X-Forwarded-Proto', proto, 'X-Forwarded-Host', host, ...set.flat()]
+  const returns = remembering(rememberedNames, (name) => {
+    // Caches follow a field that is meant for them (RFC 9213) rather than ours.
+    return !withheld.has(name) && !name.startsWith('access-control-') && !name.endsWith('-cache-control')
+  })
   const passes = remembering(rememberedNames, (name) => {
     const lower = name.toLowerCase()
     // Servers that read CGI variables take `X_Forwarded_For` for `X-Forwarded-For`.
@@ -108,7 +117,7 @@ export function createHeaderRules(target: Target, { proto, host, trusts, ownCook
       const named = namedByConnection(received.connection)
       const headers: ResponseHeaders = {}
       for (const [name, value] of Object.entries(received)) {
-        if (value === undefined || withheld.has(name) || named.has(name) || name.startsWith('access-control-')) continue
+        if (value === undefined || !returns(name) || named.has(name)) continue
         headers[name] = value
       }
       // undici hands over one line as a string, several as a list.
@@ -116,14 +125,19 @@ export function createHeaderRules(target: Target, { proto, host, trusts, ownCook
       const cookies = lines.filter((line) => settable.has(line.slice(0, line.indexOf('=')).trim()))
       if (cookies.length > 0) headers['set-cookie'] = cookies
       if (typeof headers['location'] === 'string') headers['location'] = browserLocation(headers['location'], target)
-      const cache = String(headers['cache-control'] ?? '')
-      if (!/(^|[\s,])(private|no-store)\b/i.test(cache)) headers['cache-control'] = 'private, no-store'
+      if (!keptToOne.test(String(headers['cache-control'] ?? ''))) headers['cache-control'] = 'private, no-store'
       headers['x-content-type-options'] = 'nosniff'
       headers['cross-origin-resource-policy'] = 'same-origin'
       return Object.assign(headers, responseHeaders.set)
     },
   }
 }
+
+/**
+ * A directive for the whole of a response: with field names behind it (`private="x"`), or within a quoted value, it lets
+ * the response be stored by everybody (RFC 9111, section 5.2.2.7).
+ */
+const keptToOne = /^(?:(?:[^"]|"[^"]*")*,)?\s*(?:private|no-store)\s*(?:,|$)/i
 
 /** The peer, and before it the clients that it names, if it is one of those who may. */
 function forwardedFor({ socket, headers }: IncomingMessage, trusts: Trusts): string {
@@ -146,10 +160,13 @@ function browserLocation(location: string, { route, origin, basePath }: Target):
   const plain = location.replace(/[\x80-\xff]/g, (byte) => `%${byte.charCodeAt(0).toString(16).toUpperCase()}`)
   if (!URL.canParse(plain, base)) return location
   const url = new URL(plain, base)
-  const inside = url.origin === origin && `${url.pathname}/`.startsWith(`${basePath}/`)
   // What is relative to the address itself is so on our side too.
   const relative = !location.startsWith('/') && !/^[a-z][a-z0-9+.-]*:/i.test(location)
-  return inside && !relative ? route.path + url.pathname.slice(basePath.length) + url.search + url.hash : location
+  if (url.origin !== origin || relative) return location
+  const rest = url.search + url.hash
+  if (`${url.pathname}/`.startsWith(`${basePath}/`)) return route.path + url.pathname.slice(basePath.length) + rest
+  // Beside its base path nothing of the upstream is ours to offer; what its address is need not be known either.
+  return url.pathname.replace(/^\/+/, '/') + rest // two slashes would begin a host
 }
 
 function namedByConnection(value: string | string[] | undefined): ReadonlySet<string> {

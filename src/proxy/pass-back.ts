@@ -56,8 +56,7 @@ export function createPassBack(
     announced = Number(headers['content-length'] ?? -1)
     // These have no body whatever their headers say; waiting for one would only find fault with it.
     if (request.method === 'HEAD' || status === 204 || status === 304) return void response.end()
-    // A header that came twice is a list.
-    if (!String(headers['content-type'] ?? '').startsWith('text/event-stream')) return
+    if (!isEventStream.test(String(headers['content-type']))) return
     release = bind(() => {
       response.end()
       upstream?.abort(new Error('the session has ended'))
@@ -157,6 +156,9 @@ export function createPassBack(
   }
   return handler
 }
+
+/** Media types know no case (RFC 9110, section 8.3.1); of a header that came twice the first one counts. */
+const isEventStream = /^text\/event-stream\b/i
 
 const twoLocations = new Error('the upstream sent two Location headers')
 

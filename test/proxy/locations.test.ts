@@ -33,6 +33,11 @@ describe('a redirect by the upstream', { concurrency: false }, () => {
       expected: 'https://elsewhere.example/\xe9',
     },
     'to a relative path in latin1': { given: () => 'caf\xe9', expected: 'caf\xe9' },
+    'to its own address beside its base path': { given: () => `${raw.url}/v2/\xe9?x#y`, expected: '/v2/%E9?x#y' },
+    'to what would be a host without its own address': {
+      given: () => `${raw.url}//evil.example/x`,
+      expected: '/evil.example/x',
+    },
     'to no URL at all': { given: () => 'http://\xe9:x/', expected: 'http://\xe9:x/' },
   }
   for (const [name, { given, expected }] of Object.entries(bytes)) {
