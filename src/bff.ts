@@ -1,4 +1,4 @@
-import { createServer, type IncomingMessage, type Server, type ServerResponse } from 'node:http'
+import type { IncomingMessage, Server, ServerResponse } from 'node:http'
 import { resolve } from 'node:path'
 import type { Duplex } from 'node:stream'
 import type { Logger } from 'pino'
@@ -13,7 +13,7 @@ import { pageStyleHash } from './pages/error-page.ts'
 import { createProxy } from './proxy/proxy.ts'
 import { createProvider } from './relying-party/provider.ts'
 import { createRequestStack } from './request-stack.ts'
-import { startServer, stopServer } from './servers.ts'
+import { createOwnServer, startServer, stopServer } from './servers.ts'
 import { createCookieJar } from './session/cookie-jar.ts'
 import { createLogins } from './session/logins.ts'
 import { createLogout } from './session/logout.ts'
@@ -46,7 +46,8 @@ export interface Bff {
   upgrade(request: IncomingMessage, socket: Duplex, head: Buffer): void
   /**
    * Adds to a server of your own what middleware cannot reach, for our routes alone: WebSockets, and bodies that wait to
-   * be asked for; and answers to what is no request at all.
+   * be asked for; answers to what is no request at all; and keeps connections at least as long as load balancers do.
+   * Its `requestTimeout` is yours: Node's five minutes end every upload that takes longer.
    */
   attach(server: Server): void
   /** How often what has happened since the start, `rotation_lost` among it. */
@@ -129,8 +130,7 @@ export function createBff(options: BffOptions, parts: { log?: Logger; store?: St
     },
     ready: () => untilReady(store, timing.connect),
     async listen() {
-      // What has no Host is ours to refuse: Node would, and then hand over what lies behind it.
-      const server = createServer({ keepAliveTimeout: 65_000, requireHostHeader: false }, stack.handle)
+      const server = createOwnServer(stack.handle, timing.idleBody)
       stack.attach(server)
       await startServer(server, checked.port, checked.host)
       servers.push(server)

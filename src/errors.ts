@@ -16,6 +16,7 @@ export const problems = {
   insufficient_scope: [403, 'The session lacks a permission that this needs.'],
   no_route: [404, 'There is nothing here.'],
   method_not_allowed: [405, 'The method is not allowed here.'],
+  request_timeout: [408, 'The request took too long to arrive.'],
   payload_too_large: [413, 'The request body is too large.'],
   too_many_requests: [429, 'There have been too many attempts from this address.'],
   headers_too_large: [431, 'The request headers are too large.'],

@@ -2,7 +2,7 @@ import type { IncomingMessage, Server, ServerResponse } from 'node:http'
 import type { Duplex } from 'node:stream'
 import { BffError, type ProblemName } from './errors.ts'
 import type { ErrorAnswer } from './http/error-answer.ts'
-import { framingProblem } from './http/framing.ts'
+import { framingProblem, hasBody } from './http/framing.ts'
 import { foldPath, pathOf } from './http/request-target.ts'
 import type { Options } from './options.ts'
 import type { createProxy } from './proxy/proxy.ts'
@@ -88,8 +88,4 @@ export function createRequestStack(parts: {
     upgrade,
     attach: (server) => attachTo(server, { isRoute, upgrades: proxy.upgrades, upgrade }),
   }
-}
-
-function hasBody({ headers }: IncomingMessage): boolean {
-  return headers['transfer-encoding'] !== undefined || Number(headers['content-length'] ?? 0) > 0
 }

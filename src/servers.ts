@@ -1,8 +1,36 @@
 import { once } from 'node:events'
-import type { IncomingMessage, Server, ServerResponse } from 'node:http'
+import { createServer, type IncomingMessage, type RequestListener, type Server, type ServerResponse } from 'node:http'
 import type { Duplex } from 'node:stream'
 import { answerClientError } from './http/client-error.ts'
 import { holdContinue } from './http/expect-continue.ts'
+import { hasBody } from './http/framing.ts'
+
+/** Longer than load balancers keep theirs: of two ends that keep a connection the one that asks has to close it. */
+const keepAliveMs = 65_000
+
+/** Node's own limit for a head, which it takes back along with the one for a whole request. */
+const headMs = 60_000
+
+/**
+ * A server of our own. A request may take as long as it likes to arrive, so long as it keeps coming.
+ * @param pauseMs how long nothing of a body may come before its connection is closed
+ */
+export function createOwnServer(handle: RequestListener, pauseMs: number): Server {
+  // What has no Host is ours to refuse: Node would, and then hand over what lies behind it.
+  const options = { keepAliveTimeout: keepAliveMs, requestTimeout: 0, headersTimeout: headMs, requireHostHeader: false }
+  return createServer(options, (request, response) => {
+    if (!request.complete && hasBody(request)) limitPauses(request, response, pauseMs)
+    handle(request, response)
+  })
+}
+
+function limitPauses(request: IncomingMessage, response: ServerResponse, pauseMs: number): void {
+  request.setTimeout(pauseMs, () => request.destroy())
+  request.once('end', () => {
+    // From the end of the response on the limit is the one of a connection that is kept.
+    if (!response.writableFinished) request.socket.setTimeout(0)
+  })
+}
 
 /** Resolves when the server listens. @throws the system's error, such as EADDRINUSE */
 export async function startServer(server: Server, port: number, host: string): Promise<void> {
@@ -33,6 +61,7 @@ export function attachTo(server: Server, { isRoute, upgrades, upgrade }: Attache
   const shouldUpgradeCallback = (request: IncomingMessage) =>
     upgrades(request) || (!isRoute(request) && server.listenerCount('upgrade') > 1)
   Object.assign(server, { shouldUpgradeCallback })
+  if (server.keepAliveTimeout > 0) server.keepAliveTimeout = Math.max(server.keepAliveTimeout, keepAliveMs)
   server.on('upgrade', (request: IncomingMessage, socket: Duplex, head: Buffer) => {
     if (upgrades(request)) upgrade(request, socket, head)
   })

@@ -1,9 +1,15 @@
 import { type ServerResponse, STATUS_CODES } from 'node:http'
 import type { Duplex } from 'node:stream'
-import { BffError } from '../errors.ts'
+import { BffError, type ProblemName } from '../errors.ts'
 import { linger } from './linger.ts'
 import { problemBody } from './problem.ts'
 import { randomRequestId } from './request-id.ts'
+
+/** What Node's codes mean. */
+const problems = new Map<string | undefined, ProblemName>([
+  ['HPE_HEADER_OVERFLOW', 'headers_too_large'],
+  ['ERR_HTTP_REQUEST_TIMEOUT', 'request_timeout'],
+])
 
 /** Answers what Node's HTTP parser could make no request of, and closes the connection. */
 export function answerClientError(error: Error & { code?: string }, socket: Duplex): void {
@@ -15,7 +21,7 @@ export function answerClientError(error: Error & { code?: string }, socket: Dupl
     socket.destroy()
     return
   }
-  const problem = new BffError(error.code === 'HPE_HEADER_OVERFLOW' ? 'headers_too_large' : 'bad_request')
+  const problem = new BffError(problems.get(error.code) ?? 'bad_request')
   const body = problemBody(problem, randomRequestId())
   socket.write(
     `HTTP/1.1 ${problem.status} ${STATUS_CODES[problem.status]}\r\nConnection: close\r\nCache-Control: no-store\r\n` +

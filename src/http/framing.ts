@@ -42,3 +42,8 @@ function isPlain({ httpVersion, headers, rawHeaders }: IncomingMessage): boolean
   if (hosts === 0) return httpVersion === '1.0'
   return hosts === 1 && /^[\w.:[\]-]+$/.test(headers.host ?? '')
 }
+
+/** Whether a body comes with a request (RFC 9112, section 6.3). */
+export function hasBody({ headers }: IncomingMessage): boolean {
+  return headers['transfer-encoding'] !== undefined || Number(headers['content-length']) > 0
+}

@@ -2,6 +2,7 @@ import type { IncomingMessage, ServerResponse } from 'node:http'
 import type { Readable } from 'node:stream'
 import type { Dispatcher } from 'undici'
 import { BffError } from '../errors.ts'
+import { hasBody } from '../http/framing.ts'
 import type { Say } from '../telemetry/events.ts'
 import type { Timing } from '../timing.ts'
 import type { SignedIn } from '../tokens/signed-in.ts'
@@ -92,8 +93,8 @@ export function createForwarder(
  *   waiting for it would never end
  */
 function bodyOf(request: IncomingMessage, maxBytes: number | undefined, say: Say): Readable | null {
+  if (!hasBody(request)) return null
   const { 'transfer-encoding': chunked, 'content-length': length } = request.headers
-  if (chunked === undefined && !(Number(length) > 0)) return null
   if (request.readableDidRead) {
     say('body_already_read', { remedy: 'put bff.router before any body parser' })
     throw new BffError('internal')
