@@ -1,5 +1,6 @@
 import { genericGrantRequest, ResponseBodyError, type TokenEndpointResponse } from 'openid-client'
 import type { Provider } from './provider.ts'
+import { refusalIn } from './provider-refusal.ts'
 import { type IssuedTokens, readTokenResponse } from './token-response.ts'
 
 /** What a token request that presents no refresh token comes to; it may be repeated. */
@@ -33,6 +34,6 @@ export async function requestToken(
     return { is: 'failed', cause: undefined }
   } catch (cause) {
     const isNo = cause instanceof ResponseBodyError && targetErrors.has(cause.error)
-    return { is: isNo ? 'not_granted' : 'failed', cause }
+    return { is: isNo ? 'not_granted' : 'failed', cause: refusalIn(cause) }
   }
 }
