@@ -113,4 +113,29 @@ describe('a provider that', { concurrency: 4 }, () => {
     assert.equal(landing.status, 400)
     assert.match(JSON.stringify(world.log.find(({ msg }) => msg === 'request_failed')), /"code":"invalid_request"/)
   })
+
+  test('refuses a revocation, or a token of our own: the log says by what codes', async () => {
+    await using world = await startWorld({
+      store: 'memory',
+      bff: {
+        timing: { revoke: 1, retry: 1 },
+        routes: [{ path: '/api', upstream: 'http://127.0.0.1:9', token: 'client' }],
+      },
+      provider: {
+        intercept({ url }, response) {
+          if (url !== '/token/revocation') return false
+          response.writeHead(400, { 'content-type': 'application/json' }).end('{"error":"unsupported_token_type"}')
+          return true
+        },
+      },
+    })
+    const browser = world.browser()
+    await browser.login()
+    assert.equal((await browser.api('/api/x')).status, 503)
+    await browser.api('/bff/logout', { method: 'POST' })
+    await world.nodes[0]?.bff.close() // waits for the revocation
+    const line = (event: string) => JSON.stringify(world.log.find(({ msg }) => msg === event))
+    assert.match(line('token_failed'), /"code":"unsupported_grant_type"/)
+    assert.match(line('revocation_failed'), /"code":"unsupported_token_type"/)
+  })
 })
