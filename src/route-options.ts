@@ -73,6 +73,10 @@ const fields = z.strictObject({
     .default('header')
     .describe('`fetch-metadata` also accepts `Sec-Fetch-Site: same-origin` in place of the header'),
   webSocket: z.boolean().default(false).describe('whether WebSockets may be opened; they close with the session'),
+  streamsExtend: z
+    .boolean()
+    .default(false)
+    .describe('whether what passes on WebSockets and event streams keeps the session from running out, as requests do'),
   encodedSlash: z
     .boolean()
     .default(false)

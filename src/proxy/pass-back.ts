@@ -8,7 +8,7 @@ import { readBearerChallenge } from './challenge.ts'
 import type { Passenger } from './connection.ts'
 import type { HeaderRules } from './headers.ts'
 import type { StepUp } from './step-up.ts'
-import type { Bind } from './upgrade.ts'
+import type { Bind, Bound } from './upgrade.ts'
 
 /** One request on its way, and who wants to know how it went. */
 export interface Passed {
@@ -42,7 +42,7 @@ export function createPassBack(
   let instead: (() => void) | undefined
   let announced = -1
   let heardBefore = 0
-  let release: (() => void) | undefined
+  let bound: Bound | undefined
   const left = () => {
     if (!response.writableFinished) upstream?.abort(new Error('the client has left'))
   }
@@ -57,7 +57,7 @@ export function createPassBack(
     // These have no body whatever their headers say; waiting for one would only find fault with it.
     if (request.method === 'HEAD' || status === 204 || status === 304) return void response.end()
     if (!isEventStream.test(String(headers['content-type']))) return
-    release = bind(() => {
+    bound = bind(() => {
       response.end()
       upstream?.abort(new Error('the session has ended'))
     })
@@ -78,7 +78,7 @@ export function createPassBack(
   }
 
   function finish(after: () => void) {
-    release?.()
+    bound?.release()
     after()
   }
 
@@ -112,6 +112,7 @@ export function createPassBack(
     },
     onResponseData(controller, chunk) {
       if (instead !== undefined || response.writableEnded) return
+      bound?.used()
       if (chunk.length === announced && announced <= inOneWrite) {
         // The whole body: as text it goes out in one piece with the head, byte for byte.
         response.end(chunk.toString('latin1'), 'latin1')

@@ -41,7 +41,7 @@ export function createProxy(
   { publicUrl, basePath, routes, timing, trustProxy }: Options,
   ownCookies: string,
   refOf: (request: IncomingMessage) => string | null,
-  tokens: Pick<Tokens, 'spending'>,
+  tokens: Pick<Tokens, 'spending' | 'useOf'>,
   streams: OpenStreams,
   say: Say,
 ): Proxy {
@@ -85,7 +85,11 @@ export function createProxy(
           spent === null || ref === null
             ? null
             : async () => (await spending.insteadOf(ref, spent))?.accessToken ?? null
-        const bind: Bind = (close) => streams.add(spent === null ? null : ref, { close })
+        const bind: Bind = (close) => {
+          const whose = spent === null ? null : ref
+          const used = whose !== null && route.streamsExtend ? tokens.useOf(whose) : ignore
+          return { used, release: streams.add(whose, { close }) }
+        }
         const token = spent?.accessToken ?? null
         askForBody(request, response)
         const signedIn = spent?.signedIn ?? null
@@ -104,6 +108,8 @@ export function createProxy(
     },
   }
 }
+
+function ignore(): void {}
 
 function hasScope({ scope }: Spendable, required: readonly string[]): boolean {
   if (required.length === 0) return true

@@ -6,8 +6,15 @@ import type { Closing } from '../tokens/open-streams.ts'
 import type { HeaderRules } from './headers.ts'
 import { createTunnel } from './websocket-tunnel.ts'
 
-/** Ties what stays open to the session: told how to close it, returns what takes it off again. */
-export type Bind = (close: (closing: Closing) => void) => () => void
+/** Ties what stays open to the session: told how to close it. */
+export type Bind = (close: (closing: Closing) => void) => Bound
+
+export interface Bound {
+  /** Told whenever something passes. */
+  used(): void
+  /** Takes it off again. */
+  release(): void
+}
 
 /** The browser's side of a WebSocket that is being opened. */
 export interface Upgrading {
@@ -65,7 +72,9 @@ export function acceptWebSocket(
   const status = ['HTTP/1.1 101 Switching Protocols', 'upgrade: websocket', 'connection: Upgrade']
   socket.write([...status, ...lines, '', ''].join('\r\n'))
   if (head.length > 0) upstream.write(head)
-  let release = () => {}
-  const tunnel = createTunnel(socket, upstream, idleMs, () => release())
-  release = bind(tunnel.close)
+  const tunnel = createTunnel(socket, upstream, idleMs, {
+    used: () => bound.used(),
+    closed: () => bound.release(),
+  })
+  const bound = bind(tunnel.close)
 }

@@ -15,9 +15,14 @@ export interface Tunnel {
 /**
  * Passes bytes both ways as they come, at the pace of whoever is slower. Each side may end its half before the other.
  * @param idleMs closed when nothing passes for so long; `null` for never
- * @param closed called once, when both are closed
+ * @param told `used`: whenever something passes; `closed`: once, when both are closed
  */
-export function createTunnel(browser: Socket, upstream: Duplex, idleMs: number | null, closed: () => void): Tunnel {
+export function createTunnel(
+  browser: Socket,
+  upstream: Duplex,
+  idleMs: number | null,
+  told: { used: () => void; closed: () => void },
+): Tunnel {
   const boundary = createFrameBoundary()
   let ending: Closing | undefined
   let open = 2
@@ -44,6 +49,7 @@ export function createTunnel(browser: Socket, upstream: Duplex, idleMs: number |
 
   function toBrowser(chunk: Buffer) {
     if (browser.writableEnded) return
+    told.used()
     const taken = boundary.advance(chunk, ending !== undefined)
     if (!browser.write(chunk.subarray(0, taken))) upstream.pause()
     if (ending !== undefined && boundary.isReached) sayGoodbye(ending)
@@ -57,13 +63,14 @@ export function createTunnel(browser: Socket, upstream: Duplex, idleMs: number |
     from.on('close', () => {
       if (!from.readableEnded) to.destroy()
       open -= 1
-      if (open === 0) closed()
+      if (open === 0) told.closed()
     })
   }
 
   upstream.allowHalfOpen = true
   upstream.on('data', toBrowser)
   browser.on('data', (chunk: Buffer) => {
+    told.used()
     if (!upstream.writableEnded && !upstream.write(chunk)) browser.pause()
   })
   tie(upstream, browser)

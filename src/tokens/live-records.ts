@@ -21,7 +21,9 @@ export interface LiveRecords {
    */
   readable(ref: string, record: TokenRecord | null): LiveRecord
   /** Counts as use: pushes the idle limit out in the background, where enough of it has gone by. */
-  use(ref: string, record: TokenRecord, now: number): void
+  use(ref: string, record: Pick<TokenRecord, 'extendedAt'>, now: number): void
+  /** The same for whoever reads no record: to be called at each use. */
+  useOf(ref: string): () => void
 }
 
 export function createLiveRecords(
@@ -32,20 +34,30 @@ export function createLiveRecords(
   const idleMs = options.idleTimeoutSeconds * 1000
   const sliding = new Set<string>()
 
+  // No request waits for it, and many at once write once.
+  const use: LiveRecords['use'] = (ref, { extendedAt }, now) => {
+    if (now - extendedAt <= idleMs * slideAfterShare || sliding.has(ref)) return
+    sliding.add(ref)
+    store.tokens
+      .remaining(ref, idleMs)
+      .catch(() => undefined) // the next request tries again
+      .finally(() => sliding.delete(ref))
+  }
+
   return {
     readable(ref, record) {
       const tokens = record === null ? null : open(ref, record.set)
       if (record === null || tokens === null) throw new BffError('no_session')
       return { record, tokens }
     },
-    // No request waits for it, and many at once write once.
-    use(ref, { extendedAt }, now) {
-      if (now - extendedAt <= idleMs * slideAfterShare || sliding.has(ref)) return
-      sliding.add(ref)
-      store.tokens
-        .remaining(ref, idleMs)
-        .catch(() => undefined) // the next request tries again
-        .finally(() => sliding.delete(ref))
+    use,
+    useOf(ref) {
+      let extendedAt = store.now()
+      return () => {
+        const now = store.now()
+        use(ref, { extendedAt }, now)
+        if (now - extendedAt > idleMs * slideAfterShare) extendedAt = now
+      }
     },
   }
 }

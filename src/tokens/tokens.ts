@@ -38,6 +38,11 @@ export interface Tokens extends Endings, Spending {
    * @throws BffError `no_session` when it is there and cannot be read here, `store_unreachable`
    */
   remaining(ref: string, slide: boolean): Promise<Remaining>
+  /**
+   * For a session that is used otherwise than by requests: called at each use, pushes the idle limit out now and then, in
+   * the background. What has ended stays ended.
+   */
+  useOf(ref: string): () => void
   /** Resolves when no refresh and no revocation is under way. */
   drain(): Promise<void>
 }
@@ -105,6 +110,7 @@ export function createTokens(
     },
     ...endings,
     ...spending(null),
+    useOf: records.useOf,
     spending,
     async drain() {
       await flights.drain()

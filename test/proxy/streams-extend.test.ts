@@ -1,0 +1,80 @@
+import assert from 'node:assert/strict'
+import { once } from 'node:events'
+import { createServer, type ServerResponse } from 'node:http'
+import { after, before, describe, test } from 'node:test'
+import { setTimeout as pause } from 'node:timers/promises'
+import { WebSocket, WebSocketServer } from 'ws'
+import { closeServer, listen } from '../../demo/listen.ts'
+import { startWorld, type World } from '../support/world.ts'
+
+const idleTimeoutSeconds = 1
+const talkMs = 100
+
+describe('what passes on a stream that is open', { concurrency: true }, () => {
+  let live: ServerResponse | undefined
+  const upstream = createServer((_request, response) => {
+    live = response.writeHead(200, { 'content-type': 'text/event-stream' })
+    response.write('data: one\n\n')
+  })
+  const sockets = new WebSocketServer({ server: upstream })
+  sockets.on('connection', (socket) => socket.on('message', (data) => socket.send(data)))
+  let world: World
+  before(async () => {
+    const to = `http://127.0.0.1:${await listen(upstream, 0, '127.0.0.1')}`
+    const routes = [
+      { path: '/plain', upstream: to, webSocket: true },
+      { path: '/extending', upstream: to, webSocket: true, streamsExtend: true },
+    ]
+    world = await startWorld({ bff: { routes, idleTimeoutSeconds } })
+  })
+  after(async () => {
+    for (const client of sockets.clients) client.terminate()
+    await world.close()
+    await closeServer(upstream)
+  })
+
+  async function open(path: string) {
+    const browser = world.browser()
+    await browser.login()
+    const headers = { cookie: `bff=${browser.cookies.get('bff')?.value}`, origin: world.origin }
+    const socket = new WebSocket(`${world.origin.replace('http', 'ws')}${path}`, { headers })
+    await once(socket, 'open')
+    return { browser, socket }
+  }
+
+  test('does not keep its session from running out', async () => {
+    const { socket, browser } = await open('/plain/x')
+    const talking = setInterval(() => socket.send('still here'), talkMs).unref()
+    const [code] = await once(socket, 'close')
+    clearInterval(talking)
+    assert.equal(code, 4401)
+    assert.equal((await browser.api('/bff/user')).status, 401)
+  })
+
+  test('does where its route says so, and no longer than something passes', async () => {
+    const { socket, browser } = await open('/extending/x')
+    const closed = once(socket, 'close')
+    for (const until = performance.now() + 2_500 * idleTimeoutSeconds; performance.now() < until; await pause(talkMs)) {
+      socket.send('still here')
+      await Promise.race([once(socket, 'message'), closed.then(() => assert.fail('was closed'))])
+    }
+    assert.equal((await browser.api('/bff/user?slide=false')).status, 200)
+    const began = performance.now()
+    assert.equal((await closed)[0], 4401)
+    assert.ok(performance.now() - began < 1_500 * idleTimeoutSeconds)
+  })
+
+  test('does on a stream of events too, and never past a logout', async () => {
+    const browser = world.browser()
+    await browser.login()
+    const stream = await browser.api('/extending/events')
+    const text = stream.text()
+    const talking = setInterval(() => live?.write('data: more\n\n'), talkMs).unref()
+    await pause(2_000 * idleTimeoutSeconds)
+    assert.equal((await browser.api('/bff/user?slide=false')).status, 200)
+    assert.equal((await browser.api('/bff/logout', { method: 'POST' })).status, 200)
+    assert.match(await text, /^data: one\n\n(data: more\n\n){5}/)
+    clearInterval(talking)
+    assert.equal((await browser.api('/bff/user')).status, 401)
+  })
+})
