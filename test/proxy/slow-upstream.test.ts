@@ -45,3 +45,38 @@ test('a hundred event streams and a hundred unanswered calls hold up no other ca
   await never
   await Promise.all(streams.map(({ body }) => body?.cancel().catch(() => undefined)))
 })
+
+test('a body that stalls breaks off, and one of events that was asked for as such does not, unless its route says so', async () => {
+  await using upstream = await startUpstream()
+  upstream.onRequest((request, response) => {
+    const type = request.url === '/text' ? 'text/plain' : 'text/event-stream'
+    response.writeHead(200, { 'content-type': type }).write('data: one\n\n')
+    return true
+  })
+  const routes = [
+    { path: '/api', upstream: upstream.url },
+    { path: '/limited', upstream: upstream.url, timeouts: { idle: 0.2 } },
+  ]
+  await using world = await startWorld({ store: 'memory', bff: { routes, timing: { idleBody: 200 } } })
+  const browser = world.browser()
+  await browser.login()
+  const leave = new AbortController()
+  const ask = async (path: string, accept: string) =>
+    (await browser.api(path, { headers: { accept }, signal: leave.signal })).text()
+
+  const accepted = ['text/event-stream', 'application/json, text/event-stream;q=0.9']
+  const silent = accepted.map((accept) => ask('/api/events', accept))
+  const ended = Promise.race(silent).then(
+    () => 'ended',
+    () => 'ended',
+  )
+  await Promise.all([
+    assert.rejects(ask('/api/text', '*/*')),
+    assert.rejects(ask('/limited/events', 'text/event-stream')),
+  ])
+  // Twice as long as it takes to find that another one has stalled.
+  await assert.rejects(ask('/api/text', '*/*'))
+  assert.equal(await Promise.race([ended, browser.get('/nothing').then(() => 'open')]), 'open')
+  leave.abort()
+  await ended
+})
