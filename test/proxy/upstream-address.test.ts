@@ -16,6 +16,10 @@ test('an upstream that moves to another address is followed, and loses no call',
   assert.ok(first !== undefined && second !== undefined)
   const port = await listen(first.server, 0, first.address)
   await listen(second.server, port, second.address)
+  context.after(async () => {
+    for (const { server } of servers) server.closeAllConnections()
+    await Promise.all(servers.map(({ server }) => closeServer(server)))
+  })
 
   let { address } = first
   const { lookup } = dns
@@ -42,6 +46,4 @@ test('an upstream that moves to another address is followed, and loses no call',
   // One after the other: no connection is ever idle for long enough to be closed for that.
   while ((await answers()) !== second.address) assert.ok(performance.now() - began < 2_000, 'not followed')
   for (let i = 0; i < 5; i++) assert.equal(await answers(), second.address)
-  for (const { server } of servers) server.closeAllConnections()
-  await Promise.all(servers.map(({ server }) => closeServer(server)))
 })
