@@ -1,6 +1,5 @@
 import { readCookies } from '../cookie-header.ts'
 import { BffError } from '../errors.ts'
-import { demandNavigation } from '../http/navigation.ts'
 import { judgeReturnUrl } from '../http/return-url.ts'
 import { loginParameters } from '../wire.ts'
 import { type Endpoint, type EndpointParts, queryOf, redirect } from './endpoint.ts'
@@ -8,7 +7,6 @@ import { type Endpoint, type EndpointParts, queryOf, redirect } from './endpoint
 /** Starts a login: 302 to the provider, always, whether or not there is a session. */
 export function login({ options, cookie, logins, sessions }: EndpointParts): Endpoint {
   return async (request, response) => {
-    demandNavigation(request, options.crossSiteLogin)
     const query = queryOf(request)
     const passed = Object.fromEntries(
       loginParameters.flatMap((name) => (query.get(name) ? [[name, query.get(name) ?? '']] : [])),

@@ -2,6 +2,7 @@ import express, { type ErrorRequestHandler, type Express, type RequestHandler } 
 import { BffError } from '../errors.ts'
 import { demandAntiForgery } from '../http/anti-forgery.ts'
 import type { ErrorAnswer } from '../http/error-answer.ts'
+import { demandNavigation, demandNavigationFromElsewhere } from '../http/navigation.ts'
 import type { SetHeaders } from '../http/security-headers.ts'
 import type { WithSession } from '../session/session-cookie.ts'
 import { paths } from '../wire.ts'
@@ -39,6 +40,17 @@ export function createEndpoints(parts: EndpointParts, setHeaders: SetHeaders, an
     demandAntiForgery(request, 'header', options.publicUrl)
     next()
   }
+  // Before anything is counted: somebody else's page, which can ask for thousands of images, would use up the logins of all
+  // who share an address with its reader.
+  const seenToBegin: RequestHandler = (request, _response, next) => {
+    demandNavigation(request, options.crossSiteLogin)
+    next()
+  }
+  const seenToEnd: RequestHandler = (request, _response, next) => {
+    demandNavigationFromElsewhere(request)
+    next()
+  }
+  const logins = (name: string) => limits.ofRequests(name, options.loginsPerMinute)
   const session = cookie.middleware
   const run =
     (endpoint: Endpoint): RequestHandler =>
@@ -49,8 +61,8 @@ export function createEndpoints(parts: EndpointParts, setHeaders: SetHeaders, an
   app.use(prepare)
   // Each with its own proof: callback the login cookie, logout by navigation the `sid`, its callback the `state`,
   // back-channel logout the token, front-channel logout the provider's `sid`.
-  app.get(at(paths.login), limits.ofRequests('login', options.loginsPerMinute), run(login(parts)))
-  app.get(at(paths.callback), limits.ofRequests('callback', options.loginsPerMinute), session, run(callback(parts)))
+  app.get(at(paths.login), seenToBegin, logins('login'), run(login(parts)))
+  app.get(at(paths.callback), seenToEnd, logins('callback'), session, run(callback(parts)))
   app.get(at(paths.usedCallback), session, run(usedCallback(parts)))
   app.get(at(paths.user), header, session, run(user(parts)))
   app.get(at(paths.events), header, run(events(parts)))
@@ -61,7 +73,7 @@ export function createEndpoints(parts: EndpointParts, setHeaders: SetHeaders, an
   app.post(at(paths.logout), header, session, run(logoutByScript(parts)))
   app.get(at(paths.logoutCallback), run(logoutCallback(parts)))
   app.post(at(paths.backchannel), limits.ofRefusals('backchannel', refusedPerMinute), run(backchannel(parts)))
-  app.get(at(paths.frontchannel), limits.ofRequests('frontchannel', options.loginsPerMinute), run(frontchannel(parts)))
+  app.get(at(paths.frontchannel), logins('frontchannel'), run(frontchannel(parts)))
   app.get(at(paths.jwks), run(jwks(parts)))
 
   for (const path of Object.values(paths)) app.all(at(path), notAllowed(methods[path] ?? 'GET, HEAD'))

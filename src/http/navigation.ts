@@ -14,3 +14,11 @@ export function demandNavigation({ headers }: IncomingMessage, crossSite: boolea
   const site = headers['sec-fetch-site']
   if (!crossSite && site !== 'same-origin' && site !== 'none') throw new BffError('anti_forgery')
 }
+
+/**
+ * The same for where a login ends, which our own scripts may ask as well, to be told that this is no way.
+ * @throws BffError `anti_forgery`
+ */
+export function demandNavigationFromElsewhere(request: IncomingMessage): void {
+  if (request.headers['sec-fetch-site'] !== 'same-origin') demandNavigation(request, true)
+}
