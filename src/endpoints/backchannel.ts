@@ -23,16 +23,20 @@ export function backchannel({ providerLogout }: EndpointParts): Endpoint {
   }
 }
 
-/** The fields of a form, `null` for anything else, for a repeated field, and for more than there can be. */
+/** The fields of a form, `null` for anything else, for half of one, for a repeated field, and for more than there can be. */
 async function readForm(request: IncomingMessage): Promise<URLSearchParams | null> {
   const [type = ''] = request.headers['content-type']?.split(';') ?? []
   if (type.trim().toLowerCase() !== 'application/x-www-form-urlencoded') return null
   const chunks: Buffer[] = []
   let bytes = 0
-  for await (const chunk of request.iterator({ destroyOnReturn: false })) {
-    bytes += chunk.length
-    if (bytes > maxBodyBytes) return null
-    chunks.push(chunk)
+  try {
+    for await (const chunk of request.iterator({ destroyOnReturn: false })) {
+      bytes += chunk.length
+      if (bytes > maxBodyBytes) return null
+      chunks.push(chunk)
+    }
+  } catch {
+    return null // whoever sent it has left
   }
   const form = new URLSearchParams(Buffer.concat(chunks).toString())
   return new Set(form.keys()).size === form.size ? form : null

@@ -1,4 +1,10 @@
-import express, { type ErrorRequestHandler, type Express, type RequestHandler } from 'express'
+import express, {
+  type ErrorRequestHandler,
+  type Express,
+  type Request,
+  type RequestHandler,
+  type Response,
+} from 'express'
 import { BffError } from '../errors.ts'
 import { demandAntiForgery } from '../http/anti-forgery.ts'
 import type { ErrorAnswer } from '../http/error-answer.ts'
@@ -53,8 +59,8 @@ export function createEndpoints(parts: EndpointParts, setHeaders: SetHeaders, an
   const logins = (name: string) => limits.ofRequests(name, options.loginsPerMinute)
   const session = cookie.middleware
   const run =
-    (endpoint: Endpoint): RequestHandler =>
-    (request, response) =>
+    (endpoint: Endpoint) =>
+    (request: Request, response: Response): Promise<void> =>
       endpoint(request as WithSession, response) // where `session` did not run, the endpoint does not read it
   const at = (path: string) => options.basePath + path
 
@@ -72,7 +78,7 @@ export function createEndpoints(parts: EndpointParts, setHeaders: SetHeaders, an
   app.get(at(paths.logout), session, run(logoutByNavigation(parts)))
   app.post(at(paths.logout), header, session, run(logoutByScript(parts)))
   app.get(at(paths.logoutCallback), run(logoutCallback(parts)))
-  app.post(at(paths.backchannel), limits.ofRefusals('backchannel', refusedPerMinute), run(backchannel(parts)))
+  app.post(at(paths.backchannel), limits.ofRefusals('backchannel', refusedPerMinute, run(backchannel(parts))))
   app.get(at(paths.frontchannel), logins('frontchannel'), run(frontchannel(parts)))
   app.get(at(paths.jwks), run(jwks(parts)))
 

@@ -1,5 +1,5 @@
 import { createHmac } from 'node:crypto'
-import type { Request, RequestHandler } from 'express'
+import type { Request, RequestHandler, Response } from 'express'
 import { type AugmentedRequest, ipKeyGenerator, rateLimit } from 'express-rate-limit'
 import { BffError } from '../errors.ts'
 import type { Options } from '../options.ts'
@@ -17,9 +17,15 @@ const windowMs = 60_000
 export interface RateLimits {
   /** Counts every request. @param name of the limit, in keys and in the log */
   ofRequests(name: string, perMinute: number): RequestHandler
-  /** Counts what is answered with 4xx alone: whoever does nothing wrong may do it any number of times, and at once. */
-  ofRefusals(name: string, perMinute: number): RequestHandler
+  /**
+   * Counts what `answer` has answered with 4xx alone, whether or not anybody waits for the answer: whoever does nothing wrong may do
+   * it any number of times, and at once.
+   */
+  ofRefusals(name: string, perMinute: number, answer: Answer): RequestHandler
 }
+
+/** Answers a request, or throws what stops it. */
+type Answer = (request: Request, response: Response) => Promise<void>
 
 export function createRateLimits({ sessionSecret }: Options, store: Store, say: Say): RateLimits {
   const [secret] = sessionSecret
@@ -46,7 +52,7 @@ export function createRateLimits({ sessionSecret }: Options, store: Store, say: 
       })
     },
 
-    ofRefusals(name, perMinute) {
+    ofRefusals(name, perMinute, answer) {
       const hits = store.hits(name)
       hits.init({ windowMs })
       const failed = (error: unknown) => say('rate_limit_failed', { limit: name }, error)
@@ -65,10 +71,9 @@ export function createRateLimits({ sessionSecret }: Options, store: Store, say: 
         const key = keyOf(request)
         const known = await hitsOf(key)
         if (known !== undefined && known.totalHits >= perMinute) return next(tooMany(known.resetTime))
-        response.once('finish', () => {
-          if (response.statusCode >= 400 && response.statusCode < 500) count(key).catch(failed)
-        })
-        next()
+        // Not when the response has been sent: who leaves before that would not be counted.
+        await answer(request, response)
+        if (response.statusCode >= 400 && response.statusCode < 500) count(key).catch(failed)
       }
     },
   }

@@ -1,4 +1,5 @@
 import assert from 'node:assert/strict'
+import { once } from 'node:events'
 import { createServer } from 'node:http'
 import { after, before, describe, test } from 'node:test'
 import express from 'express'
@@ -8,6 +9,7 @@ import { BffError } from '../../src/errors.ts'
 import { createRateLimits } from '../../src/http/rate-limit.ts'
 import { parseOptions } from '../../src/options.ts'
 import { createMemoryStore } from '../../src/storage/memory-store.ts'
+import { openLine } from '../proxy/raw-peers.ts'
 import { startRedis } from '../support/redis.ts'
 import { startWorld, type World } from '../support/world.ts'
 
@@ -129,7 +131,8 @@ test('while the store cannot count, logins go through to their own 503', async (
   assert.ok(world.log.some(({ msg }) => msg === 'rate_limit_failed'))
 })
 
-test('a limit of refusals counts no success, however many come at once', async () => {
+/** A server that answers with the status it is asked for, all but who do nothing wrong limited. @returns what was said, too */
+async function startLimited() {
   const world = { publicUrl: 'https://app.example', issuer: 'https://login.example', clientId: 'a', clientSecret: 'b' }
   const routes = [{ path: '/api', upstream: 'http://127.0.0.1' }]
   const options = parseOptions(
@@ -139,26 +142,41 @@ test('a limit of refusals counts no success, however many come at once', async (
   const said: string[] = []
   const limits = createRateLimits(options, createMemoryStore(1_000), (event) => void said.push(event))
   const app = express()
-  app.get('/', limits.ofRefusals('some', perMinute), ({ query }, response) => {
+  const answer = async ({ query }: express.Request, response: express.Response) => {
+    if (query['leave'] !== undefined) await once(response, 'close')
     response.status(Number(query['status'])).end()
-  })
+  }
+  app.get('/', limits.ofRefusals('some', perMinute, answer))
   app.use(((error, _request, response, _next) => {
     response.status(error instanceof BffError ? error.status : 500).end()
   }) satisfies express.ErrorRequestHandler)
   const server = createServer(app)
   const port = await listen(server, 0, '127.0.0.1')
   const ask = async (status: number) => (await fetch(`http://127.0.0.1:${port}/?status=${status}`)).status
-  try {
-    const many = await Promise.all(Array.from({ length: 50 }, () => ask(200)))
-    assert.deepEqual([...new Set(many)], [200])
-    for (let i = 0; i < 2 * perMinute; i++) assert.equal(await ask(503), 503)
-    for (let i = 0; i < perMinute; i++) assert.equal(await ask(400), 400)
-    assert.equal(await ask(400), 429)
-    assert.equal(await ask(200), 429)
-    assert.deepEqual(said, ['rate_limit_reached'])
-  } finally {
-    await closeServer(server)
+  return { port, ask, said, [Symbol.asyncDispose]: () => closeServer(server) }
+}
+
+test('a limit of refusals counts no success, however many come at once', async () => {
+  await using limited = await startLimited()
+  const { ask, said } = limited
+  const many = await Promise.all(Array.from({ length: 50 }, () => ask(200)))
+  assert.deepEqual([...new Set(many)], [200])
+  for (let i = 0; i < 2 * perMinute; i++) assert.equal(await ask(503), 503)
+  for (let i = 0; i < perMinute; i++) assert.equal(await ask(400), 400)
+  assert.equal(await ask(400), 429)
+  assert.equal(await ask(200), 429)
+  assert.deepEqual(said, ['rate_limit_reached'])
+})
+
+test('a limit of refusals counts those that nobody waited for', async () => {
+  await using limited = await startLimited()
+  for (let i = 0; i < perMinute; i++) {
+    const { socket } = await openLine(limited.port)
+    socket.end('GET /?leave&status=400 HTTP/1.1\r\nHost: x\r\n\r\n')
+    socket.destroySoon()
   }
+  for (let i = 0; i < 1_000 && limited.said.length === 0; i++) assert.equal(await limited.ask(200), 200)
+  assert.equal(await limited.ask(200), 429)
 })
 
 /** Resolves when a node counts: until the store is reached, and has the scripts, a login goes through without. */

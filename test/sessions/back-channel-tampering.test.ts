@@ -1,8 +1,10 @@
 import assert from 'node:assert/strict'
 import { createSecretKey } from 'node:crypto'
 import { after, before, describe, test } from 'node:test'
+import { setImmediate as turn } from 'node:timers/promises'
 import { exportSPKI, importJWK, type JWTPayload, SignJWT, UnsecuredJWT } from 'jose'
 import { refusedPerMinute } from '../../src/endpoints/backchannel.ts'
+import { openLine } from '../proxy/raw-peers.ts'
 import { createKey } from '../security/publishing-issuer.ts'
 import type { Browser } from '../support/browser.ts'
 import { startWorld, type World } from '../support/world.ts'
@@ -205,6 +207,23 @@ describe('a flood of tokens that are not to be believed', () => {
     assert.ok((statuses.get(429) ?? 0) >= 30, `${statuses.get(429)} were cut off`)
     assert.ok(issuer.keyFetches - fetchedBefore <= 1)
   })
+})
+
+test('half a token, whose sender has left, is nothing that broke', async () => {
+  const issuer = await createLogoutIssuer()
+  await using world = await startWorld({ ...issuer.world, store: 'memory' })
+  const { host, port } = new URL(world.origin)
+  const line = await openLine(Number(port))
+  const form = 'Content-Type: application/x-www-form-urlencoded\r\nContent-Length: 100\r\nExpect: 100-continue'
+  line.socket.write(`POST /bff/backchannel HTTP/1.1\r\nHost: ${host}\r\n${form}\r\n\r\nlogout_token=`)
+  await line.until('100 Continue')
+  line.socket.destroy()
+  // Nothing tells that nothing is said; what would be is said within a millisecond or two.
+  for (let i = 0; i < 5_000; i++) await turn()
+  assert.deepEqual(
+    world.log.filter(({ msg }) => msg === 'request_broke' || msg === 'request_failed'),
+    [],
+  )
 })
 
 async function refused(response: Response): Promise<void> {
