@@ -5,6 +5,7 @@ import type { Logger } from 'pino'
 import { createAdminServer } from './admin.ts'
 import { createEndpoints } from './endpoints/router.ts'
 import { inProduction } from './env.ts'
+import { createClientErrorAnswer } from './http/client-error.ts'
 import { createErrorAnswer } from './http/error-answer.ts'
 import { createRateLimits } from './http/rate-limit.ts'
 import { createSecurityHeaders } from './http/security-headers.ts'
@@ -110,7 +111,8 @@ export function createBff(options: BffOptions, parts: { log?: Logger; store?: St
   const endpoints = createEndpoints(endpointParts, headers.endpoints, answer)
   const proxy = createProxy(checked, jar.sessionName, cookie.ref, tokens, streams, say)
   const spa = checked.spa === undefined ? null : createSpa(resolve(checked.spa), headers, answer)
-  const stack = createRequestStack({ options: checked, endpoints, proxy, spa, answer, say })
+  const clientError = createClientErrorAnswer(headers.endpoints)
+  const stack = createRequestStack({ options: checked, endpoints, proxy, spa, answer, clientError, say })
 
   // The first login should not wait for it; if it fails, the first login tries again.
   provider.configuration().catch(() => undefined)

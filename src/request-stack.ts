@@ -1,6 +1,7 @@
 import type { IncomingMessage, Server, ServerResponse } from 'node:http'
 import type { Duplex } from 'node:stream'
 import { BffError, type ProblemName } from './errors.ts'
+import type { AnswerClientError } from './http/client-error.ts'
 import type { ErrorAnswer } from './http/error-answer.ts'
 import { framingProblem, hasBody } from './http/framing.ts'
 import { foldPath, pathOf } from './http/request-target.ts'
@@ -30,9 +31,10 @@ export function createRequestStack(parts: {
   proxy: ReturnType<typeof createProxy>
   spa: Handler | null
   answer: ErrorAnswer
+  clientError: AnswerClientError
   say: Say
 }): RequestStack {
-  const { endpoints, proxy, spa, answer, say } = parts
+  const { endpoints, proxy, spa, answer, clientError, say } = parts
   const { basePath, routes } = parts.options
   const ownPaths = [basePath, ...routes.map((route) => route.path)].map((path) => path.toLowerCase())
 
@@ -86,6 +88,6 @@ export function createRequestStack(parts: {
     handlerFor,
     handle: (request, response) => (handlerFor(request, response) ?? refuse('no_route'))(request, response),
     upgrade,
-    attach: (server) => attachTo(server, { isRoute, upgrades: proxy.upgrades, upgrade }),
+    attach: (server) => attachTo(server, { isRoute, upgrades: proxy.upgrades, upgrade, clientError }),
   }
 }

@@ -1,7 +1,7 @@
 import { once } from 'node:events'
 import { createServer, type IncomingMessage, type RequestListener, type Server, type ServerResponse } from 'node:http'
 import type { Duplex } from 'node:stream'
-import { answerClientError } from './http/client-error.ts'
+import type { AnswerClientError } from './http/client-error.ts'
 import { holdContinue } from './http/expect-continue.ts'
 import { hasBody } from './http/framing.ts'
 
@@ -53,10 +53,11 @@ export interface Attached {
   isRoute(request: IncomingMessage): boolean
   upgrades(request: IncomingMessage): boolean
   upgrade(request: IncomingMessage, socket: Duplex, head: Buffer): void
+  clientError: AnswerClientError
 }
 
 /** Listens for what does not come by way of a request handler. What is not ours is left to whoever else listens. */
-export function attachTo(server: Server, { isRoute, upgrades, upgrade }: Attached): void {
+export function attachTo(server: Server, { isRoute, upgrades, upgrade, clientError }: Attached): void {
   // On our routes, whatever else asks for an upgrade (h2c, say) is served as if it had not.
   const shouldUpgradeCallback = (request: IncomingMessage) =>
     upgrades(request) || (!isRoute(request) && server.listenerCount('upgrade') > 1)
@@ -70,5 +71,5 @@ export function attachTo(server: Server, { isRoute, upgrades, upgrade }: Attache
     else response.writeContinue()
     server.emit('request', request, response)
   })
-  server.on('clientError', answerClientError)
+  server.on('clientError', clientError)
 }

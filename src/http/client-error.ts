@@ -1,9 +1,11 @@
-import { type ServerResponse, STATUS_CODES } from 'node:http'
+import { IncomingMessage, ServerResponse, STATUS_CODES } from 'node:http'
+import { Socket } from 'node:net'
 import type { Duplex } from 'node:stream'
 import { BffError, type ProblemName } from '../errors.ts'
 import { linger } from './linger.ts'
 import { problemBody } from './problem.ts'
 import { randomRequestId } from './request-id.ts'
+import type { SetHeaders } from './security-headers.ts'
 
 /** What Node's codes mean. */
 const problems = new Map<string | undefined, ProblemName>([
@@ -12,7 +14,18 @@ const problems = new Map<string | undefined, ProblemName>([
 ])
 
 /** Answers what Node's HTTP parser could make no request of, and closes the connection. */
-export function answerClientError(error: Error & { code?: string }, socket: Duplex): void {
+export type AnswerClientError = (error: Error & { code?: string }, socket: Duplex) => void
+
+/** @param setHeaders sets the security headers of an error answer */
+export function createClientErrorAnswer(setHeaders: SetHeaders): AnswerClientError {
+  // There is no request whose answer could be given them.
+  const never = new ServerResponse(new IncomingMessage(new Socket()))
+  setHeaders(never.req, never)
+  const security = Object.entries(never.getHeaders()).map(([name, value]) => `${name}: ${String(value)}\r\n`)
+  return (error, socket) => answerClientError(error, socket, security.join(''))
+}
+
+function answerClientError(error: Error & { code?: string }, socket: Duplex, security: string): void {
   // Node tells in no other way which response is under way.
   const current = (socket as { _httpMessage?: ServerResponse | null })._httpMessage
   // Of a request that came whole the answer is still owed, and ours would be taken for it.
@@ -24,7 +37,7 @@ export function answerClientError(error: Error & { code?: string }, socket: Dupl
   const problem = new BffError(problems.get(error.code) ?? 'bad_request')
   const body = problemBody(problem, randomRequestId())
   socket.write(
-    `HTTP/1.1 ${problem.status} ${STATUS_CODES[problem.status]}\r\nConnection: close\r\nCache-Control: no-store\r\n` +
+    `HTTP/1.1 ${problem.status} ${STATUS_CODES[problem.status]}\r\n${security}Connection: close\r\nCache-Control: no-store\r\n` +
       `Content-Type: application/problem+json\r\nContent-Length: ${Buffer.byteLength(body)}\r\n\r\n${body}`,
   )
   linger(socket)
