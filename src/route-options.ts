@@ -13,6 +13,8 @@ const framing = ['connection', 'keep-alive', 'proxy-connection', 'te', 'trailer'
 const neverSet = [...framing, 'content-length', 'expect']
 /** Facts that upstreams are told by us. */
 const facts = ['x-forwarded-for', 'x-forwarded-proto', 'x-forwarded-host']
+/** Leave for another origin to read an answer, and a cookie under any name: no answer of ours has them. */
+const neverAnswered = ['access-control-allow-origin', 'access-control-allow-credentials', 'set-cookie']
 
 const resource = z.string().refine((value) => parseUrl(value)?.hash === '' && !value.includes('#'), {
   error: 'must be an absolute URI without a fragment', // RFC 8707, section 2
@@ -93,7 +95,9 @@ const fields = z.strictObject({
   requestHeaders: headerChanges([...neverSet, ...facts]).describe(
     'headers to `set` and to `remove` on the way to the upstream',
   ),
-  responseHeaders: headerChanges(neverSet).describe('headers to `set` and to `remove` on the way back'),
+  responseHeaders: headerChanges([...neverSet, ...neverAnswered]).describe(
+    'headers to `set` and to `remove` on the way back',
+  ),
   tls: z
     .strictObject({ ca: z.string().optional(), cert: z.string().optional(), key: z.string().optional() })
     .optional()

@@ -33,6 +33,12 @@ const neverFromClient = [
   'x-client-ip',
   'x-cluster-client-ip',
   'true-client-ip',
+  'client-ip',
+  'cf-connecting-ip',
+  'fastly-client-ip',
+  'x-original-forwarded-for',
+  'x-envoy-external-address',
+  'x-original-host',
   'x-original-url',
   'x-rewrite-url',
   'x-http-method',
@@ -51,9 +57,13 @@ const neverFromUpstream = [
   'server',
   'www-authenticate',
   'x-powered-by',
+  'strict-transport-security',
+  'alt-svc',
   'surrogate-control',
+  'edge-control',
   'x-accel-expires',
   'x-accel-redirect',
+  'x-sendfile',
 ]
 
 /** What an upstream is told of us. */
@@ -125,7 +135,8 @@ export function createHeaderRules(target: Target, { proto, host, trusts, ownCook
       const cookies = lines.filter((line) => settable.has(line.slice(0, line.indexOf('=')).trim()))
       if (cookies.length > 0) headers['set-cookie'] = cookies
       if (typeof headers['location'] === 'string') headers['location'] = browserLocation(headers['location'], target)
-      if (!keptToOne.test(String(headers['cache-control'] ?? ''))) headers['cache-control'] = 'private, no-store'
+      const cache = String(headers['cache-control'] ?? '')
+      if (!keptToOne.test(cache) || forAll.test(cache)) headers['cache-control'] = 'private, no-store'
       headers['x-content-type-options'] = 'nosniff'
       headers['cross-origin-resource-policy'] = 'same-origin'
       return Object.assign(headers, responseHeaders.set)
@@ -138,6 +149,8 @@ export function createHeaderRules(target: Target, { proto, host, trusts, ownCook
  * the response be stored by everybody (RFC 9111, section 5.2.2.7).
  */
 const keptToOne = /^(?:(?:[^"]|"[^"]*")*,)?\s*(?:private|no-store)\s*(?:,|$)/i
+/** Beside it this is a contradiction, and some caches go by the one word and some by the other. */
+const forAll = /\b(?:public|s-maxage)\b/i
 
 /** The peer, and before it the clients that it names, if it is one of those who may. */
 function forwardedFor({ socket, headers }: IncomingMessage, trusts: Trusts): string {

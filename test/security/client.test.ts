@@ -124,6 +124,16 @@ describe('we, as a client of the provider,', () => {
     refused({ cookieSameSite: 'None' }, 'cookieSameSite')
   })
 
+  test('C4: do not start with an answer that another origin may read', () => {
+    for (const name of ['Access-Control-Allow-Origin', 'access-control-allow-credentials', 'Set-Cookie']) {
+      const responseHeaders = { set: { [name]: '*' } }
+      refused(
+        { routes: [{ path: '/api', upstream: 'http://127.0.0.1:9', responseHeaders }] },
+        'routes.0.responseHeaders',
+      )
+    }
+  })
+
   test('an SPA may not be given leave to run what was injected', () => {
     for (const source of ["'unsafe-inline'", 'data:', 'https:', '*', "'self'; script-src *", 'https://a.example, *']) {
       refused({ spa: import.meta.dirname, spaSources: { 'script-src': [source] } }, 'spaSources')

@@ -102,6 +102,7 @@ describe('the headers of', () => {
     ['a refused call', ['POST', '/api/x', {}], 403, endpointHeaders],
     ['a call without a session', ['GET', '/api/x', { ...asScript, cookie: '' }], 401, endpointHeaders],
     ['a target that is refused', ['GET', '/api/a%2fb', asScript], 400, endpointHeaders],
+    ['a request beyond measure', ['GET', '/api/x', { 'x-long': 'x'.repeat(20_000) }], 431, endpointHeaders],
     ['a proxied answer', ['GET', '/api/x', asScript], 200, proxiedHeaders],
     ['a proxied answer that looks like a file', ['GET', '/api/me/x.css', asScript], 200, proxiedHeaders],
   ]
@@ -117,10 +118,19 @@ describe('the headers of', () => {
       response.writeHead(200, {
         'access-control-allow-origin': '*',
         'access-control-allow-credentials': 'true',
+        'alt-svc': 'h3=":443"',
         'cache-control': 'public, max-age=600, s-maxage=600',
+        'cdn-cache-control': 'max-age=600',
         'clear-site-data': '"*"',
+        'cloudflare-cdn-cache-control': 'max-age=600',
         'content-security-policy': "default-src 'none'",
+        'edge-control': 'max-age=600',
         server: 'upstream/1.0',
+        'strict-transport-security': 'max-age=0',
+        'surrogate-control': 'max-age=600',
+        'x-accel-expires': '600',
+        'x-accel-redirect': '/internal/secrets',
+        'x-sendfile': '/etc/passwd',
         'set-cookie': '__Host-bff=planted; Path=/; Secure',
         'x-powered-by': 'PHP',
       })
@@ -135,6 +145,39 @@ describe('the headers of', () => {
     })
     assert.equal(answer.headers['set-cookie'], undefined)
   })
+
+  for (const said of [
+    'private="set-cookie", max-age=600',
+    'private="set-cookie", public',
+    'no-cache="x", public',
+    'extension="a, private", max-age=600',
+    'private, public, max-age=600',
+    'no-store, s-maxage=600',
+    'not-private, max-age=600',
+    'private-ish',
+    'max-age=600',
+    '',
+  ]) {
+    test(`a proxied answer say that it is private, whatever the upstream says: ${said}`, async () => {
+      assert.equal(await cacheControlOf(said), 'private, no-store')
+    })
+  }
+
+  for (const said of ['private', 'max-age=60, private', 'No-Store', 'PRIVATE,max-age=60', ['max-age=60', 'private']]) {
+    test(`a proxied answer say what the upstream says where it is private: ${said}`, async () => {
+      assert.equal(await cacheControlOf(said), String(said).replace('max-age=60,private', 'max-age=60, private'))
+    })
+  }
+
+  async function cacheControlOf(said: string | string[]): Promise<unknown> {
+    user.upstream.onRequest((_request, response) => {
+      response.setHeader('cache-control', said).end('{}')
+      return true
+    })
+    const { headers } = await user.ask('GET', '/api/x', { cookie: user.cookie, 'x-csrf': '1' })
+    user.upstream.onRequest(() => false)
+    return headers['cache-control']
+  }
 
   test('B10: who is logged in say that nobody may keep it', async () => {
     for (const cookie of [user.cookie, '']) {
