@@ -93,7 +93,7 @@ describe('R16: the ID token of a refresh', { concurrency: 4 }, () => {
   /** Wrong in what it says, or in how it says it is signed: seen before anything is stored, and never used. */
   const otherwise: Record<string, Deviation> = {
     'for another client': { claims: { aud: 'somebody-else' } },
-    'with another auth_time (A-34)': { claims: { auth_time: now() } },
+    'with another auth_time (A-34)': { claims: { auth_time: now() - 3600 } },
     'with another nonce': { claims: { nonce: 'of-another-login' } },
     'that is over': { claims: { iat: now() - 120, exp: now() - 60 } },
     'that is none': { idToken: () => 'no-token-of-any-kind' },
