@@ -87,7 +87,7 @@ for (const store of ['redis', 'memory'] as const) {
       assert.equal(world.provider.counts.refresh, 1)
     })
 
-    test('a refused refresh token ends the session, says so once, and then there is none', async () => {
+    test('B9: a refused refresh token ends the session, says so once, and then there is none', async () => {
       await using running = await begin()
       const { browser, world, token } = running
       world.provider.revokeGrants()

@@ -1,5 +1,5 @@
 import assert from 'node:assert/strict'
-import { readFileSync } from 'node:fs'
+import { globSync, readFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { test } from 'node:test'
 
@@ -32,6 +32,15 @@ test('every statement of SECURITY.md has a test that begins with its id in every
   for (const { id, files } of rows) {
     assert.ok(files.length > 0, `${id} names no file`)
     for (const file of files) assert.ok(idsIn(file).has(id), `${file} has no test that begins with ${id}`)
+  }
+})
+
+test('every test that begins with the id of a statement is in a file that the statement names', () => {
+  const named = new Map(rows.map(({ id, files }) => [id, files]))
+  for (const file of globSync('test/**/*.test.ts', { cwd: root })) {
+    for (const id of idsIn(file)) {
+      if (/^[BCPR]/.test(id)) assert.ok(named.get(id)?.includes(file), `${id} does not name ${file}`)
+    }
   }
 })
 

@@ -20,7 +20,7 @@ function near(seconds: number, expected: number): void {
 
 describe('a session whose refresh token has an end', () => {
   for (const name of ['refresh_expires_in', 'refresh_token_expires_in']) {
-    test(`ends with it, where the provider says so by ${name}`, async () => {
+    test(`B9: ends with it, where the provider says so by ${name}`, async () => {
       const endpoint = createTokenEndpoint()
       endpoint.add({ [name]: 100 })
       await using world = await startWorld({ provider: { accessTokenSeconds: 60, intercept: endpoint.intercept } })
@@ -32,7 +32,7 @@ describe('a session whose refresh token has an end', () => {
     })
   }
 
-  test('goes on with the next refresh token, whose end is later', async () => {
+  test('B9: goes on with the next refresh token, whose end is later', async () => {
     const endpoint = createTokenEndpoint()
     endpoint.add({ refresh_expires_in: 100 })
     await using world = await startWorld({ provider: { accessTokenSeconds: 1, intercept: endpoint.intercept } })
@@ -44,7 +44,7 @@ describe('a session whose refresh token has an end', () => {
     near((await left(browser)).idleExpiresIn, 500)
   })
 
-  test('lasts as long as its access token where that lasts longer', async () => {
+  test('B9: lasts as long as its access token where that lasts longer', async () => {
     const endpoint = createTokenEndpoint()
     endpoint.add({ refresh_expires_in: 100 })
     await using world = await startWorld({ provider: { accessTokenSeconds: 300, intercept: endpoint.intercept } })
@@ -53,7 +53,7 @@ describe('a session whose refresh token has an end', () => {
     near((await left(browser)).expiresIn, 300)
   })
 
-  test('is not cut short by 0, which stands for no end', async () => {
+  test('B9: is not cut short by 0, which stands for no end', async () => {
     const endpoint = createTokenEndpoint()
     endpoint.add({ refresh_expires_in: 0 })
     await using world = await startWorld({ provider: { intercept: endpoint.intercept } })
@@ -63,7 +63,7 @@ describe('a session whose refresh token has an end', () => {
   })
 })
 
-test('a session ends when the ID token’s session_expiry says, however much it is used', async () => {
+test('B9: a session ends when the ID token’s session_expiry says, however much it is used', async () => {
   const session_expiry = Math.floor(Date.now() / 1000) + 120
   await using world = await startWorld({
     provider: {
