@@ -22,6 +22,7 @@ async function begin(metadata: object = {}, options: WorldOptions = {}) {
   const verifiers: string[] = []
   const stopped = new Set<string>()
   const world = await startWorld({
+    https: true,
     store: 'memory',
     ...options,
     provider: {
@@ -171,7 +172,7 @@ describe('the authorization response', () => {
     const callback = await callbackOf(running.world, browser)
     assert.deepEqual(await bring(running, browser, callback), { session: true, asked: 1 })
     assert.equal((await bring(running, browser, callback)).asked, 0)
-    browser.deleteCookie('bff')
+    browser.deleteCookie('__Host-bff')
     assert.deepEqual(await bring(running, browser, callback), { session: false, asked: 0 })
   })
 

@@ -8,6 +8,7 @@ import { headerValues, parseResponses } from '../support/recorded-responses.ts'
 import { recordingDirectory } from '../support/recording-directory.ts'
 import { startWorld, type World } from '../support/world.ts'
 import { createExactRequest } from './exact-request.ts'
+import { formsByFamily } from './payload-forms.ts'
 import families from './payloads/cookie.json' with { type: 'json' }
 import { startUserOnHttps, type UserOnHttps } from './user-on-https.ts'
 
@@ -177,9 +178,10 @@ describe('a session is named', () => {
     assert.equal(await status('/bff/user', `__Host-bff=${encodeURIComponent(planted)}`), 401)
   })
 
-  for (const [family, values] of Object.entries(families)) {
+  for (const [family, forms] of formsByFamily(families)) {
     test(`B8: by no cookie like ${family}`, async () => {
-      for (const value of values.map((one) => Buffer.from(one).toString('latin1'))) {
+      const values = forms.map((one) => Buffer.from(one).toString('latin1'))
+      for (const value of values.filter((one) => /^[\t\x20-\x7e\x80-\xff]*$/.test(one))) {
         for (const path of ['/api/x', '/bff/user']) assert.equal(await status(path, `__Host-bff=${value}`), 401, value)
       }
     })
@@ -212,6 +214,17 @@ describe('a session is named', () => {
       '"__Host-bff"',
     ]) {
       assert.equal(await status('/api/x', `${name}${value}`), name.startsWith(' ') ? 200 : 401, JSON.stringify(name))
+    }
+  })
+
+  test('B6: by the same cookie for everybody here: one whose name only looks like ours brings nobody else', async () => {
+    const other = user.world.browser()
+    await other.login('bob')
+    const value = other.cookies.get('__Host-bff')?.value
+    for (const name of ['__Host-bff ', '__Host-bff\t']) {
+      for (const path of ['/bff/user', '/bff/sessions']) {
+        assert.equal(await status(path, `${name}=${value}; ${user.cookie}`), 400, path)
+      }
     }
   })
 

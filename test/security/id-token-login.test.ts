@@ -57,6 +57,7 @@ async function begin(d: Deviations, options: WorldOptions = {}): Promise<World> 
   const offered = ['RS256', 'ES256', 'HS256', 'none']
   d.now = { metadata: { id_token_signing_alg_values_supported: offered } }
   const world = await startWorld({
+    https: true,
     store: 'memory',
     ...options,
     provider: { intercept: d.intercept, ...options.provider },
@@ -84,7 +85,14 @@ async function logIn(world: World, d: Deviations, deviation: Deviation, paramete
   const { status } = await browser.api('/bff/user')
   const asked = d.asked.slice(from).map(({ path }) => path)
   const tokens = asked.filter((path) => /^\/(token|me)/.test(path))
-  return { browser, landing, body: await landing.text(), user: status, tokens, cookie: browser.cookies.has('bff') }
+  return {
+    browser,
+    landing,
+    body: await landing.text(),
+    user: status,
+    tokens,
+    cookie: browser.cookies.has('__Host-bff'),
+  }
 }
 
 describe('R16: an ID token at login', () => {
@@ -95,7 +103,7 @@ describe('R16: an ID token at login', () => {
   })
   after(() => world.close())
 
-  test('R16: oidcc-client-test: a valid one makes a session', async () => {
+  test('R16: oidcc-client-test, -client-secret-basic, -discovery-openid-config: a valid one makes a session', async () => {
     const { landing, user, tokens } = await logIn(world, d, {})
     assert.deepEqual([landing.url, user, tokens], [`${world.origin}/`, 200, ['/token']])
   })

@@ -7,7 +7,7 @@ const sites = ['same-origin', 'none', 'same-site', 'cross-site'] as const
 describe('who may start a login', () => {
   let world: World
   before(async () => {
-    world = await startWorld({ store: 'memory' })
+    world = await startWorld({ https: true, store: 'memory' })
   })
   after(() => world.close())
 
@@ -31,7 +31,7 @@ describe('who may start a login', () => {
 })
 
 test('crossSiteLogin: false leaves the application itself and the address bar', async () => {
-  await using world = await startWorld({ store: 'memory', bff: { crossSiteLogin: false } })
+  await using world = await startWorld({ https: true, store: 'memory', bff: { crossSiteLogin: false } })
   const statuses = async (destination: string) => {
     const asked = sites.map((site) => start(world, { 'sec-fetch-dest': destination, 'sec-fetch-site': site }))
     return (await Promise.all(asked)).map(({ status }) => status)

@@ -7,7 +7,7 @@ for (const store of ['redis', 'memory'] as const) {
   describe(`a callback that comes again, logins in ${store}`, () => {
     let world: World
     before(async () => {
-      world = await startWorld({ store })
+      world = await startWorld({ https: true, store })
     })
     after(() => world.close())
 
@@ -25,14 +25,14 @@ for (const store of ['redis', 'memory'] as const) {
       const browser = world.browser()
       const callback = await logIn(browser)
       const codes = world.provider.counts.code_grant
-      const cookie = browser.cookies.get('bff')?.value
+      const cookie = browser.cookies.get('__Host-bff')?.value
       for (let i = 0; i < 2; i++) {
         const page = await comeAgain(browser, callback)
         assert.equal(page.status, 400)
         assert.equal((await goOn(browser, page)).url, `${world.origin}/orders/7?tab=2`)
       }
       assert.equal(world.provider.counts.code_grant, codes)
-      assert.equal(browser.cookies.get('bff')?.value, cookie)
+      assert.equal(browser.cookies.get('__Host-bff')?.value, cookie)
       assert.equal((await browser.api('/bff/user')).status, 200)
     })
 
@@ -82,8 +82,9 @@ for (const store of ['redis', 'memory'] as const) {
     test('forged names of a used login are nothing', async () => {
       const browser = world.browser()
       await logIn(browser)
-      for (const name of ['x', '*', '%00', 'A'.repeat(43), `${'A'.repeat(43)}; bff-used=x`]) {
-        const headers = { cookie: `bff=${browser.cookies.get('bff')?.value}; bff-used=${name}` }
+      for (const name of ['x', '*', '%00', 'A'.repeat(43), `${'A'.repeat(43)}; __Host-bff-used=x`]) {
+        const session = `__Host-bff=${browser.cookies.get('__Host-bff')?.value}`
+        const headers = { cookie: `${session}; __Host-bff-used=${name}` }
         assert.equal((await browser.navigate('/bff/callback/used', { headers })).url, `${world.origin}/`)
       }
     })
@@ -91,7 +92,7 @@ for (const store of ['redis', 'memory'] as const) {
 }
 
 test('where a login led is forgotten when the login would have run out', async () => {
-  await using world = await startWorld({ bff: { timing: { login: 1_500 } } })
+  await using world = await startWorld({ https: true, bff: { timing: { login: 1_500 } } })
   const browser = world.browser()
   await browser.login('alice', { returnUrl: '/orders' })
   const callback = lastCallback(browser)

@@ -19,6 +19,7 @@ const overAtOnce = { expires_in: 1e-9 }
 async function begin(options: WorldOptions = {}) {
   const d = createDeviations(usual)
   const world = await startWorld({
+    https: true,
     store: 'memory',
     ...options,
     provider: { intercept: d.intercept, ...options.provider },

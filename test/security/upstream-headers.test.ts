@@ -8,6 +8,7 @@ import { after, before, describe, test } from 'node:test'
 import { connect } from 'node:tls'
 import { closeServer, listen } from '../../demo/listen.ts'
 import { createCertificate } from '../support/certificate.ts'
+import { rawRequest } from '../support/raw-request.ts'
 import type { Echo } from '../support/upstream.ts'
 import { startWorld } from '../support/world.ts'
 import families from './payloads/header.json' with { type: 'json' }
@@ -125,6 +126,10 @@ describe('an upstream', () => {
     }
     for (const path of ['/api/x', '/open/x']) {
       assert.equal((await user.ask('TRACE', path, { cookie: user.cookie, 'x-csrf': '1' })).status, 405)
+    }
+    for (const target of ['/api/x', '/open/x', new URL(user.upstream.url).host]) {
+      const { body } = await rawRequest(user.world.origin, 'CONNECT', target, { cookie: user.cookie, 'x-csrf': '1' })
+      assert.equal(body, '', 'the connection is closed without a word')
     }
     assert.equal(user.upstream.requests, requests)
   })
