@@ -99,6 +99,13 @@ describe('forged requests', () => {
     }
   })
 
+  test('C5: what takes an event stream among others is no EventSource', async () => {
+    for (const accept of ['text/event-stream, */*', 'text/html, text/event-stream', 'text/event-stream;q=1']) {
+      const claimed = { method: 'GET', origin: undefined, site: 'same-origin', proof: undefined }
+      await check('/api/events', claimed, false, { accept })
+    }
+  })
+
   test('C5: a WebSocket needs our own Origin, and reaches nobody with another one', async () => {
     const handshake = {
       connection: 'Upgrade',

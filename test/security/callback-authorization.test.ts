@@ -4,6 +4,7 @@ import { after, before, describe, test } from 'node:test'
 import { ConfigurationError } from '../../src/errors.ts'
 import { parseOptions } from '../../src/options.ts'
 import type { Browser } from '../support/browser.ts'
+import { rawRequest } from '../support/raw-request.ts'
 import { startWorld, type World, type WorldOptions } from '../support/world.ts'
 import { createDeviations } from './deviations.ts'
 import { createKey } from './publishing-issuer.ts'
@@ -182,6 +183,29 @@ describe('the authorization response', () => {
     await victim.startLogin()
     assert.deepEqual(await bring(running, victim, callback), { session: false, asked: 0 })
     assert.deepEqual(await bring(running, attacker, callback), { session: true, asked: 1 })
+  })
+
+  test('R5: a response whose login cookie comes twice finishes nothing: one of the two was planted', async () => {
+    const browser = running.world.browser()
+    const callback = await callbackOf(running.world, browser)
+    const login = [...browser.cookies.values()].find(({ name }) => name.startsWith('__Host-bff-login-'))
+    const { pathname, search } = callback
+    for (const cookie of [`${login?.name}=${login?.value}; ${login?.name}=x`, `${login?.name}=x`, '']) {
+      const answer = await rawRequest(running.world.origin, 'GET', pathname + search, { cookie })
+      assert.equal(answer.status, 400)
+    }
+    assert.deepEqual(await bring(running, browser, callback), { session: true, asked: 1 })
+  })
+
+  test('R7: a login that has failed leaves no cookie behind', async () => {
+    const browser = running.world.browser()
+    const callback = await callbackOf(running.world, browser)
+    callback.searchParams.set('iss', 'https://evil.example')
+    await bring(running, browser, callback)
+    assert.deepEqual(
+      [...browser.cookies.keys()].filter((name) => name.startsWith('__Host-bff-login-')),
+      [],
+    )
   })
 
   test('R5: a code that was issued for another login of the same browser brings no session', async () => {

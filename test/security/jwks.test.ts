@@ -121,6 +121,7 @@ describe('R16: whose it is, for whom, and for how long', { concurrency: 4 }, () 
   const now = () => Math.floor(Date.now() / 1000)
   const refused: Record<string, [JWTPayload, string]> = {
     'another issuer': [{ iss: 'https://evil.example' }, 'ERR_JWT_CLAIM_VALIDATION_FAILED iss'],
+    'another authorized party': [{ azp: 'somebody-else' }, 'azp'],
     'no audience': [{ aud: undefined as never }, 'ERR_JWT_CLAIM_VALIDATION_FAILED aud'],
     'another audience': [{ aud: 'somebody-else' }, 'ERR_JWT_CLAIM_VALIDATION_FAILED aud'],
     'an expiry that is past': [{ exp: now() - 60 }, 'ERR_JWT_EXPIRED exp'],

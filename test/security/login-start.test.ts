@@ -27,6 +27,14 @@ describe('who may start a login', () => {
     })
   }
 
+  for (const query of ['max_age=-1', 'max_age=1e3', 'max_age=x', 'max_age=1&max_age=1', 'returnUrl=/a&returnUrl=/b']) {
+    test(`not with ${query}, which can be read in two ways`, async () => {
+      const response = await start(world, { 'sec-fetch-dest': 'document' }, `?${query}`)
+      assert.equal(response.status, 400)
+      assert.equal((await response.json()).code, 'bad_request')
+    })
+  }
+
   test('a browser that says nothing of it', async () => assert.equal((await start(world, {})).status, 302))
 })
 
@@ -48,6 +56,6 @@ test('crossSiteLogin: false leaves the application itself and the address bar', 
   assert.equal((await browser.navigate(link, { redirect: 'manual' })).status, 302)
 })
 
-function start(world: World, headers: Record<string, string>): Promise<Response> {
-  return fetch(`${world.origin}/bff/login`, { headers, redirect: 'manual' })
+function start(world: World, headers: Record<string, string>, query = ''): Promise<Response> {
+  return fetch(`${world.origin}/bff/login${query}`, { headers, redirect: 'manual' })
 }

@@ -69,6 +69,29 @@ describe('an address to return to', () => {
     }
   })
 
+  test('R8: a logout that was not begun here, or whose state or cookie is another, leads to the start page', async () => {
+    const name = '__Host-bff-logout'
+    const changes: [string, (state: string, cookie: string) => [query: string, cookie: string]][] = [
+      ['another state', (_state, cookie) => ['?state=x', `${name}=${cookie}`]],
+      ['no state', (_state, cookie) => ['', `${name}=${cookie}`]],
+      ['no cookie', (state) => [`?state=${state}`, '']],
+      ['a changed cookie', (state, cookie) => [`?state=${state}`, `${name}=${cookie.replace(/.$/, '')}`]],
+      ['a second cookie', (state, cookie) => [`?state=${state}`, `${name}=${cookie}; ${name}=${cookie}`]],
+    ]
+    for (const [what, change] of changes) {
+      const browser = world.browser()
+      await browser.login()
+      const out = await browser.api('/bff/logout?returnUrl=/bye', { method: 'POST' })
+      const state = new URL((await out.json()).redirectTo).searchParams.get('state') ?? ''
+      const [query, cookie] = change(state, browser.cookies.get(name)?.value ?? '')
+      const back = await rawRequest(world.origin, 'GET', `/bff/logout/callback${query}`, { cookie })
+      assert.deepEqual([back.status, back.headers.get('location')], [302, '/'], what)
+      const genuine = { cookie: `${name}=${browser.cookies.get(name)?.value}` }
+      const { headers } = await rawRequest(world.origin, 'GET', `/bff/logout/callback?state=${state}`, genuine)
+      assert.equal(headers.get('location'), '/bye', what)
+    }
+  })
+
   async function comeBack(browser: Browser, path: string, given: string): Promise<void> {
     const seen = browser.visits.length
     await browser.navigate(`/bff/${path}?${new URLSearchParams({ prompt: 'none', returnUrl: given.toWellFormed() })}`)
