@@ -72,6 +72,19 @@ describe('we, as a client of the provider,', () => {
     }
   })
 
+  test('a page may ask for a fresher login than is configured, and for no older one', async () => {
+    const bff = { authorizationParams: { max_age: '60' } }
+    await using world = await startWorld({ https: true, store: 'memory', bff })
+    for (const [asked, sent] of [
+      ['', '60'],
+      ['?max_age=5', '5'],
+      ['?max_age=999', '60'],
+    ] as const) {
+      const { headers } = await rawRequest(world.origin, 'GET', `/bff/login${asked}`)
+      assert.deepEqual(new URL(headers.get('location') ?? '').searchParams.getAll('max_age'), [sent], asked)
+    }
+  })
+
   test('R13: redirect by 302 and by nothing else', async () => {
     await using world = await startWorld({ https: true, store: 'memory' })
     const browser = world.browser()
