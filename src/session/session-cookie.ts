@@ -144,7 +144,13 @@ export function createSessionCookie(
 /** connect-redis over either store, under our keys: the session id itself is in no store. */
 class RefStore extends RedisStore {
   constructor(records: SessionRecords, ttlSeconds: number) {
-    const client = records as unknown as ConstructorParameters<typeof RedisStore>[0]['client'] // it calls these four only
+    const set: SessionRecords['set'] = async (...record) => {
+      const is = await records.set(...record)
+      // Ended between its beginning and here, as by a logout at the provider: there is nothing to hand a cookie out for.
+      if (is === 'gone') throw new BffError('login_failed')
+      return is
+    }
+    const client = { ...records, set } as unknown as ConstructorParameters<typeof RedisStore>[0]['client'] // it calls these four only
     super({ client, prefix: '', ttl: () => ttlSeconds, disableTouch: true, serializer: sessionRecord })
   }
   override get(id: string, done?: (error: unknown, data?: session.SessionData | null) => void) {

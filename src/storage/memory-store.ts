@@ -22,7 +22,7 @@ export function createMemoryStore(endedMs: number): Store {
     now,
     sessions: {
       get: async (ref) => sessions.get(ref) ?? null,
-      set: async (ref, value, { expiration }) => sessions.set(ref, value, expiration.value * 1000),
+      set: (ref, value, { expiration }) => tokens.writeSession(ref, value, expiration.value),
       expire: async (ref, seconds) => sessions.expire(ref, seconds * 1000),
       del: async (refs) => refs.forEach(sessions.delete),
     },

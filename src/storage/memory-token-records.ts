@@ -109,6 +109,11 @@ export function createMemoryTokenRecords(
       tell({ is: 'stored', ref })
       return { is: 'stored' }
     },
+    async writeSession(ref, text, lifeSeconds) {
+      if (records.get(ref) === undefined) return 'gone'
+      sessions.set(ref, text, lifeSeconds * 1000)
+      return 'written'
+    },
     async rewriteSession(ref, { by, before, after }) {
       const text = sessions.get(ref)
       if (records.get(ref)?.by !== by || (text !== before && text !== after)) return 'changed'

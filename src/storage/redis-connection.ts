@@ -88,6 +88,7 @@ const defined = {
   acquire: define('acquire'),
   mark: define('mark'),
   replace: define('replace'),
+  writeSession: define('writeSession'),
   rewriteSession: define('rewriteSession'),
   rewriteSet: define('rewriteSet'),
   release: define('release'),

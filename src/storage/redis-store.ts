@@ -60,11 +60,13 @@ export function createRedisStore({ url, prefix, waitReplicas }: RedisSettings, t
   })
   channel.connect().catch(() => undefined) // closed before it was ever connected
 
+  const tokens = createRedisTokenRecords(connection, { connection: durable, waitReplicas }, keys, timing, say)
+
   return {
     now,
     sessions: {
       get: (ref) => command(client.get(keys.session(ref))).catch(nullIfWrongType),
-      set: (ref, value, options) => command(client.set(keys.session(ref), value, options)),
+      set: (ref, value, { expiration }) => tokens.writeSession(ref, value, expiration.value),
       expire: (ref, seconds) => command(client.expire(keys.session(ref), seconds)),
       del: (refs) => command(client.del(refs.map(keys.session))),
     },
@@ -83,7 +85,7 @@ export function createRedisStore({ url, prefix, waitReplicas }: RedisSettings, t
       },
       used: (id) => command(client.get(keys.usedLogin(id))),
     },
-    tokens: createRedisTokenRecords(connection, { connection: durable, waitReplicas }, keys, timing, say),
+    tokens,
     subjects: createRedisSessionIndex(connection, keys, 'sub', now),
     sids: createRedisSessionIndex(connection, keys, 'sid', now),
     logoutTokens: {

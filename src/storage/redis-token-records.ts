@@ -95,6 +95,10 @@ export function createRedisTokenRecords(
       if (is === 'stale') return { is, record: recordIn(reply) }
       return gone(reply)
     },
+    async writeSession(ref, text, lifeSeconds) {
+      const [is] = await run('writeSession', ref, [text, lifeSeconds])
+      return is === 'written' ? is : 'gone'
+    },
     async rewriteSession(ref, { by, before, after }) {
       const [is] = await run('rewriteSession', ref, [by, before, after])
       return is === 'written' ? is : 'changed'

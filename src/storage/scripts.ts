@@ -7,6 +7,7 @@ export const scripts = {
   acquire: load('acquire', true),
   mark: load('mark', true),
   replace: load('replace', true),
+  writeSession: load('write-session', true),
   rewriteSession: load('rewrite-session', true),
   rewriteSet: load('rewrite-set', true),
   release: load('release', true),

@@ -37,7 +37,8 @@ export interface SetOptions {
 /** What connect-redis needs of a client. Values are JSON written by express-session. */
 export interface SessionRecords {
   get(ref: string): Promise<string | null>
-  set(ref: string, value: string, options: SetOptions): Promise<unknown>
+  /** Only for a session that exists: what has ended meanwhile is not written. */
+  set(ref: string, value: string, options: SetOptions): Promise<'written' | 'gone'>
   expire(ref: string, seconds: number): Promise<unknown>
   del(refs: string[]): Promise<unknown>
 }
@@ -183,6 +184,8 @@ export interface TokenRecords {
     ref: string,
     flight: Fence & { id: string; unanswered: number; set: string; grantEndsAt?: number | undefined },
   ): Promise<Replaced>
+  /** Writes the session record's text if the session still exists. @param lifeSeconds of that text */
+  writeSession(ref: string, text: string, lifeSeconds: number): Promise<'written' | 'gone'>
   /** Replaces the session record's text if it is still `before`, and the set of flight `by` stands. Its life goes on. */
   rewriteSession(ref: string, change: { by: string; before: string; after: string }): Promise<'written' | 'changed'>
   /**

@@ -106,6 +106,27 @@ describe('what is in flight when a session ends', { concurrency: 4 }, () => {
     }
   }
 
+  test('S-03: a login that stands still before its last write over a back-channel logout is none', async () => {
+    await using gated = await startGatedWorld()
+    const { world, issuer, gate } = gated
+    const browser = world.browser()
+    const begun = await browser.startLogin()
+    const stop = gate.stop('writeSession', 'before')
+    const landing = browser.finishLogin(begun)
+    await stop.reached
+    assert.equal((await postLogoutToken(world, await issuer.token(), 1)).status, 200)
+    stop.go()
+    assert.equal((await landing).status, 400)
+    assert.equal(browser.cookies.has('bff'), false)
+    const redis = await createClient({ url: String(world.options.redisUrl) }).connect()
+    const left = await redis.keys(`${world.options.redisPrefix}:{*`)
+    redis.destroy()
+    assert.deepEqual(
+      left.map((key) => key.slice(key.lastIndexOf(':') + 1)),
+      ['ended'],
+    )
+  })
+
   test('S-04: a refresh in flight while the user logs in again leaves the old session over, and the new one alive', async () => {
     await using gated = await startGatedWorld({ accessTokenSeconds: 1 })
     const { world, token } = gated

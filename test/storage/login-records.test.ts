@@ -51,7 +51,8 @@ for (const [name, open] of Object.entries(stores)) {
     })
 
     test('session records are kept by ref, for their time', async (t) => {
-      const { sessions } = await open(t)
+      const { sessions, tokens } = await open(t)
+      await tokens.begin('ref', { epoch: 'e', set: 'set', idleMs: minute, absoluteMs: minute })
       await sessions.set('ref', '{"a":1}', { expiration: { type: 'EX', value: 60 } })
       assert.equal(await sessions.get('ref'), '{"a":1}')
       await sessions.expire('ref', 30)

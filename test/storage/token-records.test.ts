@@ -287,6 +287,16 @@ for (const [name, open] of Object.entries(stores)) {
       assert.deepEqual(await store.tokens.end(ref, 'logout', null), { is: 'already', reason: 'logout', set: null })
     })
 
+    claim('a session record is written for a session that exists, and for no other', async (store) => {
+      const { ref } = await session(store)
+      const write = () => store.sessions.set(ref, 'a', { expiration: { type: 'EX', value: 60 } })
+      assert.equal(await write(), 'written')
+      assert.equal(await write(), 'written', 'repeated')
+      await store.tokens.end(ref, 'logout', null)
+      assert.equal(await write(), 'gone')
+      assert.equal(await store.sessions.get(ref), null)
+    })
+
     claim('a session record is rewritten for the flight whose set stands, and keeps its lifetime', async (store) => {
       const { ref, flight } = await session(store)
       const rewrite = (by: string, before: string, after: string) =>
