@@ -58,9 +58,14 @@ export function createOperatorSessions({ issuer }: Options, store: Store, tokens
       const reason = which === 'all' ? 'all_ended' : 'ended_by_operator'
       let ended = 0
       let batch: string[] = []
+      // Not by what a session held: that may be under a key that is not here, or be left over from an earlier end.
+      const endIfThere = async (ref: string) => {
+        const isThere = (await store.tokens.read(ref)) !== null
+        await tokens.end(ref, reason)
+        return isThere
+      }
       const endBatch = async () => {
-        const held = await Promise.all(batch.map((ref) => tokens.end(ref, reason)))
-        ended += held.filter((one) => one !== null).length
+        ended += (await Promise.all(batch.map(endIfThere))).filter(Boolean).length
         batch = []
       }
       for await (const ref of refsOf(which)) {

@@ -1,5 +1,6 @@
 import assert from 'node:assert/strict'
 import { randomBytes } from 'node:crypto'
+import type { IncomingMessage, ServerResponse } from 'node:http'
 import { join } from 'node:path'
 import { describe, test } from 'node:test'
 import { variableOf } from '../../src/env.ts'
@@ -7,7 +8,7 @@ import type { SessionSummary } from '../../src/session/operator-sessions.ts'
 import type { Browser } from '../support/browser.ts'
 import { startChild } from '../support/child-process.ts'
 import { freePort } from '../support/free-port.ts'
-import { startWorld, type World } from '../support/world.ts'
+import { startWorld, type World, type WorldOptions } from '../support/world.ts'
 
 async function loggedIn(world: World, user: string): Promise<Browser> {
   const browser = world.browser()
@@ -18,10 +19,14 @@ async function loggedIn(world: World, user: string): Promise<Browser> {
 const status = async (browser: Browser) => (await browser.api('/api/x')).status
 
 /** A world whose operator's port is reached with or without its secret. */
-async function startOperated(store: 'redis' | 'memory') {
+async function startOperated(store: 'redis' | 'memory', provider: WorldOptions['provider'] = {}) {
   const adminPort = await freePort()
   const adminSecret = randomBytes(24).toString('base64url')
-  const world = await startWorld({ store, bff: { adminPort, adminSecret } })
+  const world = await startWorld({
+    store,
+    provider,
+    bff: { adminPort, adminSecret, timing: { retry: 50, revoke: 500 } },
+  })
   const ask = (method: string, path: string, secret: string | null = adminSecret) =>
     fetch(`http://127.0.0.1:${adminPort}${path}`, {
       method,
@@ -61,6 +66,23 @@ for (const store of ['redis', 'memory'] as const) {
       assert.deepEqual([await status(one), await status(two), await status(bob)], [401, 401, 200])
       await world.nodes[0]?.bff.close() // which waits for what is to be revoked
       assert.equal(world.log.filter(({ msg, outcome }) => msg === 'revoked' && outcome === 'revoked').length, 2)
+    })
+
+    test('is told of each session once that it has ended, though its token is still to be revoked', async () => {
+      const provider = {
+        intercept: (request: IncomingMessage, response: ServerResponse) => {
+          if (request.url !== '/token/revocation') return false
+          response.writeHead(503).end()
+          return true
+        },
+      }
+      await using operated = await startOperated(store, provider)
+      const { world, ask } = operated
+      await loggedIn(world, 'alice')
+      const counts: number[] = []
+      for (let time = 0; time < 2; time++)
+        counts.push((await (await ask('DELETE', '/sessions?sub=user-alice')).json()).ended)
+      assert.deepEqual(counts, [1, 0])
     })
 
     test('ends them all, without asking the provider to revoke each', async () => {
@@ -118,6 +140,15 @@ describe('coatcheck sessions', () => {
     assert.deepEqual([await status(alice), await status(bob)], [401, 200])
     assert.ok((await run(world, ['end', '--all'])).lines.includes('ended: 1'))
     assert.equal(await status(bob), 401)
+  })
+
+  test('ends, and counts, also what is sealed by a key that it lacks', async () => {
+    await using world = await startWorld()
+    const alice = await loggedIn(world, 'alice')
+    const sessionSecret = randomBytes(32).toString('base64url')
+    const { code, lines } = await run({ options: { ...world.options, sessionSecret } }, ['end', '--sub', 'user-alice'])
+    assert.deepEqual([code, lines.includes('ended: 1')], [0, true])
+    assert.equal(await status(alice), 401)
   })
 
   test('asks which, and ends nothing when that is not said once', async () => {
