@@ -153,14 +153,18 @@ describe('what is in flight when a session ends', { concurrency: 4 }, () => {
     const slow = browser.api('/bff/user')
     await stop.reached
     await pause(1_000)
+    const { counts } = world.provider
+    const before = counts.refresh
     assert.equal((await browser.api(`${second}/api/x`)).status, 200)
-    assert.equal(world.provider.counts.refresh, 1)
+    const between = counts.refresh
+    assert.ok(between > before, 'it was rotated meanwhile')
     stop.go()
     assert.equal((await slow).status, 200)
     await pause(1_000)
     // This provider ends the whole grant when it sees a refresh token again.
     assert.equal((await browser.api('/api/x')).status, 200)
-    assert.deepEqual([world.provider.counts.refresh, world.provider.counts.refresh_refused], [2, 0])
+    assert.ok(counts.refresh > between)
+    assert.equal(counts.refresh_refused, 0)
   })
 })
 
