@@ -98,6 +98,7 @@ describe('the client proves who it is', { concurrency: 4 }, () => {
       await browser.login()
       const next = createBff({ ...world.options, clientKeys }, { log: createRecordedLog().log })
       nodes.defer(() => next.close())
+      await next.ready()
       const address = (await next.listen()).address()
       assert.ok(address !== null && typeof address === 'object')
       world.relay.forwardTo({ host: '127.0.0.1', port: address.port })

@@ -129,6 +129,7 @@ describe('an access token of a route', { concurrency: 2 }, () => {
     const [own] = world.options.routes
     const orders = { upstream: own?.upstream ?? '', path: '/orders', ...usualRoutes.orders }
     const later = createBff({ ...world.options, routes: [orders] }, { log: createRecordedLog().log })
+    await later.ready()
     const address = (await later.listen()).address()
     const response = await fetch(`http://127.0.0.1:${Object(address).port}/orders/x`, {
       headers: { 'x-csrf': '1', cookie: `bff=${browser.cookies.get('bff')?.value}`, connection: 'close' },

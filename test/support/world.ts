@@ -103,6 +103,7 @@ export async function startWorld(world: WorldOptions = {}): Promise<World> {
   for (const front of relays) {
     const bff = createBff(options, { log })
     started.defer(() => bff.close())
+    await bff.ready().catch(() => undefined) // a test may begin without its store
     const address = (await bff.listen()).address()
     if (address === null || typeof address === 'string') throw new Error('the BFF has no port')
     front.forwardTo({ host: '127.0.0.1', port: address.port })
