@@ -91,12 +91,14 @@ describe('the limits of a session', { concurrency: 4 }, () => {
         await response.body?.cancel()
       }
     }
-    const before = await admin.dbSize()
+    // A node that asks whether Redis takes writes leaves that for a second.
+    const left = async () => (await admin.keys('*')).filter((key) => !key.endsWith(':ready'))
     for (let round = 0; round < 100; round++) {
       for (const path of ['/bff/user', '/bff/events', '/bff/sessions', '/api/x', '/nothing']) await ask(path)
       await ask('/bff/logout', 'POST')
     }
-    assert.equal(await admin.dbSize(), before)
+    const found = await left()
     admin.destroy()
+    assert.deepEqual(found, [])
   })
 })
