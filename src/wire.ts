@@ -49,20 +49,24 @@ export interface SessionEvents {
   ended: { reason: string }
 }
 
+/** When and where a session is used, as its user and the operator are told. */
+export interface SeenSession {
+  /** RFC 3339. */
+  beganAt: string
+  /** RFC 3339; may lag by a twentieth of the idle timeout. */
+  lastSeenAt: string
+  /** Such as `Firefox on Linux`, as its browser said at login; `null` when it did not. */
+  browser: string | null
+}
+
 /** Body of a 200 from `GET /bff/sessions`: the user's own, oldest first. */
 export interface SessionsBody {
-  sessions: {
+  sessions: ({
     /** For `DELETE /bff/sessions/:id`. */
     id: string
     /** Whether it is the one that asks. */
     current: boolean
-    /** RFC 3339. */
-    beganAt: string
-    /** RFC 3339; may lag by a twentieth of the idle timeout. */
-    lastSeenAt: string
-    /** Such as `Firefox on Linux`, as its browser said at login; `null` when it did not. */
-    browser: string | null
-  }[]
+  } & SeenSession)[]
 }
 
 /** Body of a 200 from `POST /bff/logout`. */

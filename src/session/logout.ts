@@ -3,13 +3,12 @@ import { readCookies } from '../cookie-header.ts'
 import type { Options } from '../options.ts'
 import { endSessionUrl } from '../relying-party/end-session.ts'
 import type { Provider } from '../relying-party/provider.ts'
-import { deriveKey } from '../secrets.ts'
 import type { Seal } from '../tokens/seal.ts'
 import type { Tokens } from '../tokens/tokens.ts'
 import { paths } from '../wire.ts'
 import type { CookieJar } from './cookie-jar.ts'
 import type { TellRanOut } from './ran-out.ts'
-import { publicName, sameText } from './reference.ts'
+import { createPublicNames, sameText } from './reference.ts'
 
 /** How long a browser may take over logging out at the provider. */
 const logoutSeconds = 600
@@ -47,13 +46,11 @@ export function createLogout(
   tellRanOut: TellRanOut,
 ): Logout {
   const { publicUrl, basePath, sessionSecret } = options
-  const sidKeys = sessionSecret.map((secret) => deriveKey(secret, 'logout sid'))
-  const [sidKey] = sidKeys
-  if (sidKey === undefined) throw new TypeError('a logout sid needs a secret')
+  const sids = createPublicNames(sessionSecret, 'logout sid')
 
   return {
-    urlFor: (ref) => `${basePath}${paths.logout}?sid=${publicName(sidKey, ref)}`,
-    isSidOf: (ref, sid) => sidKeys.some((key) => sameText(publicName(key, ref), sid)),
+    urlFor: (ref) => `${basePath}${paths.logout}?sid=${sids.of(ref)}`,
+    isSidOf: sids.isOf,
 
     async end(ref, returnUrl, hint) {
       const ended = await tokens.end(ref, 'logout')

@@ -2,22 +2,17 @@ import type { Options } from '../options.ts'
 import type { Store } from '../storage/store.ts'
 import { ownerOf } from '../tokens/token-set.ts'
 import type { Tokens } from '../tokens/tokens.ts'
-import { factsIn } from './session-record.ts'
+import type { SeenSession } from '../wire.ts'
+import { factsIn, seenOf } from './session-record.ts'
 
 /** Sessions of a user (`sub`), those that came from one session at the provider (`sid`), or every one there is. */
 export type WhichSessions = { sub: string } | { sid: string } | 'all'
 
 /** A session as its operator sees it. */
-export interface SessionSummary {
+export interface SessionSummary extends SeenSession {
   /** How log and store call it. */
   ref: string
   sub: string
-  /** RFC 3339. */
-  beganAt: string
-  /** RFC 3339; may lag by a twentieth of the idle timeout. */
-  lastSeenAt: string
-  /** Such as `Firefox on Linux`, as its browser said at login; `null` when it did not. */
-  browser: string | null
 }
 
 /** What the operator may do to sessions. Costs as much as the sessions it is about, but for `all`, which looks at every key. */
@@ -49,8 +44,7 @@ export function createOperatorSessions({ issuer }: Options, store: Store, tokens
         const [record, text] = await Promise.all([store.tokens.read(ref), store.sessions.get(ref)])
         const facts = factsIn(text ?? '')
         if (record === null || facts === null) continue // over, or not finished
-        const { subject, browser, beganAt } = facts
-        yield { ref, sub: subject, beganAt: time(beganAt), lastSeenAt: time(record.extendedAt), browser }
+        yield { ref, sub: facts.subject, ...seenOf(facts, record) }
       }
     },
 
@@ -76,8 +70,4 @@ export function createOperatorSessions({ issuer }: Options, store: Store, tokens
       return ended
     },
   }
-}
-
-function time(storeMs: number): string {
-  return new Date(storeMs).toISOString()
 }

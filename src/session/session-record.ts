@@ -1,5 +1,6 @@
 import type { SessionData } from 'express-session'
-import type { UserBody } from '../wire.ts'
+import type { TokenRecord } from '../storage/store.ts'
+import type { SeenSession, UserBody } from '../wire.ts'
 import { pickClaims } from './claims.ts'
 
 /** What the session record says of its user; no token is among it. */
@@ -34,6 +35,12 @@ export const sessionRecord = {
 /** What a session record says of its user, `null` when it cannot be read. */
 export function factsIn(record: string): SessionFacts | null {
   return sessionRecord.parse(record)?.facts ?? null
+}
+
+/** When and where a session is used. Its token record knows when it was last used. */
+export function seenOf({ beganAt, browser }: SessionFacts, { extendedAt }: TokenRecord): SeenSession {
+  const time = (storeMs: number) => new Date(storeMs).toISOString()
+  return { beganAt: time(beganAt), lastSeenAt: time(extendedAt), browser }
 }
 
 /**

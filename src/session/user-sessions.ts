@@ -1,15 +1,13 @@
 import { BffError } from '../errors.ts'
 import type { Options } from '../options.ts'
-import { deriveKey } from '../secrets.ts'
 import type { EndReason, Store, TokenRecord } from '../storage/store.ts'
 import type { Say } from '../telemetry/events.ts'
 import { ownerOf } from '../tokens/token-set.ts'
 import type { Tokens } from '../tokens/tokens.ts'
 import type { SessionsBody } from '../wire.ts'
 import type { TellRanOut } from './ran-out.ts'
-import { publicName } from './reference.ts'
-import type { SessionFacts } from './session-record.ts'
-import { factsIn } from './session-record.ts'
+import { createPublicNames } from './reference.ts'
+import { factsIn, type SessionFacts, seenOf } from './session-record.ts'
 
 /** What users may see of, and do to, all their sessions. Every function asks on behalf of one of them, named by `ref`. */
 export interface UserSessions {
@@ -40,9 +38,7 @@ export function createUserSessions(
   tellRanOut: TellRanOut,
   say: Say,
 ): UserSessions {
-  const keys = options.sessionSecret.map((secret) => deriveKey(secret, 'session name'))
-  const [key] = keys
-  if (key === undefined) throw new TypeError('the name of a session needs a secret')
+  const names = createPublicNames(options.sessionSecret, 'session name')
 
   /** Oldest first. The index may name sessions that are over: the record decides. */
   async function livingOf({ subject }: SessionFacts): Promise<Living[]> {
@@ -72,14 +68,12 @@ export function createUserSessions(
       return living.flatMap(({ ref, record }, at) => {
         const known = factsIn(texts[at] ?? '')
         if (known === null) return [] // not finished, or of another release
-        const { browser, beganAt } = known
-        const lastSeenAt = time(record.extendedAt)
-        return [{ id: publicName(key, ref), current: ref === own, beganAt: time(beganAt), lastSeenAt, browser }]
+        return [{ id: names.of(ref), current: ref === own, ...seenOf(known, record) }]
       })
     },
     async end(own, facts, id) {
       const living = await livingFor(own, facts)
-      const named = living.find(({ ref }) => keys.some((one) => publicName(one, ref) === id))
+      const named = living.find(({ ref }) => names.isOf(ref, id))
       if (named === undefined) return null
       const is = named.ref === own ? 'this' : 'other'
       await tokens.end(named.ref, is === 'this' ? 'logout' : 'ended_elsewhere')
@@ -103,8 +97,4 @@ export function createUserSessions(
       }
     },
   }
-}
-
-function time(storeMs: number): string {
-  return new Date(storeMs).toISOString()
 }
