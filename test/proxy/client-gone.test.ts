@@ -2,7 +2,7 @@ import assert from 'node:assert/strict'
 import type { Socket } from 'node:net'
 import { after, before, describe, test } from 'node:test'
 import { startWorld, type World } from '../support/world.ts'
-import { type Line, openLine, type RawUpstream, startRawUpstream } from './raw-peers.ts'
+import { type Line, openLine, type RawUpstream, signInLines, startRawUpstream } from './raw-peers.ts'
 
 /** How soon the upstream must be let go, in milliseconds. */
 const soonMs = 1_000
@@ -17,9 +17,7 @@ describe('a client that ends its side of the connection has gone', { concurrency
   before(async () => {
     raw = await startRawUpstream()
     world = await startWorld({ store: 'memory', bff: { routes: [{ path: '/api', upstream: raw.url }] } })
-    const browser = world.browser()
-    await browser.login()
-    own = `Host: localhost\r\nCookie: bff=${browser.cookies.get('bff')?.value}\r\nX-CSRF: 1\r\n`
+    own = `Host: localhost\r\n${await signInLines(world)}`
   })
   after(async () => {
     await world.close()

@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict'
 import { after, before, describe, test } from 'node:test'
 import { startWorld, type World } from '../support/world.ts'
-import { fine, type Line, openLine, type RawUpstream, startRawUpstream } from './raw-peers.ts'
+import { fine, type Line, openLine, type RawUpstream, signInLines, startRawUpstream } from './raw-peers.ts'
 
 /** More than all the buffers between a client and us hold. */
 const uploadBytes = 30_000_000
@@ -18,9 +18,7 @@ describe('a request that is answered before it has been read', { concurrency: fa
       { path: '/ws', upstream: raw.url, webSocket: true },
     ]
     world = await startWorld({ store: 'memory', bff: { routes } })
-    const browser = world.browser()
-    await browser.login()
-    own = `Host: localhost\r\nCookie: bff=${browser.cookies.get('bff')?.value}\r\nX-CSRF: 1\r\n`
+    own = `Host: localhost\r\n${await signInLines(world)}`
   })
   after(async () => {
     await world.close()

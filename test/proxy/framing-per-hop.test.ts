@@ -2,16 +2,14 @@ import assert from 'node:assert/strict'
 import { after, before, describe, test } from 'node:test'
 import type { Echo } from '../support/upstream.ts'
 import { startWorld, type World } from '../support/world.ts'
-import { openLine, talk } from './raw-peers.ts'
+import { openLine, signInLines, talk } from './raw-peers.ts'
 
 describe('what a client says to its own connection', { concurrency: false }, () => {
   let world: World
   let own: string
   before(async () => {
     world = await startWorld({ store: 'memory' })
-    const browser = world.browser()
-    await browser.login()
-    own = `Host: localhost:${world.relay.port}\r\nCookie: bff=${browser.cookies.get('bff')?.value}\r\nX-CSRF: 1\r\n`
+    own = `Host: localhost:${world.relay.port}\r\n${await signInLines(world)}`
   })
   after(() => world.close())
 

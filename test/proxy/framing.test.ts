@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict'
 import { after, before, describe, test } from 'node:test'
 import { startWorld, type World } from '../support/world.ts'
-import { talk } from './raw-peers.ts'
+import { signInLines, talk } from './raw-peers.ts'
 
 /** Where in a request the table's text stands: among its headers, or behind them. */
 type Odd = { headers: string; body?: string; startLine?: string }
@@ -88,9 +88,7 @@ describe('a connection on which a second request lies behind', { concurrency: fa
   let completed: string[]
   before(async () => {
     world = await startWorld({ store: 'memory' })
-    const browser = world.browser()
-    await browser.login()
-    own = `Host: localhost:${world.relay.port}\r\nCookie: bff=${browser.cookies.get('bff')?.value}\r\nX-CSRF: 1\r\n`
+    own = `Host: localhost:${world.relay.port}\r\n${await signInLines(world)}`
     world.upstream.onRequest((request) => {
       // Only what has come whole will have been acted upon.
       request.once('end', () => completed.push(`${request.method} ${request.url}`))

@@ -1,16 +1,14 @@
 import assert from 'node:assert/strict'
 import { after, before, describe, test } from 'node:test'
 import { startWorld, type World } from '../support/world.ts'
-import { type Talk, talk } from './raw-peers.ts'
+import { signInLines, type Talk, talk } from './raw-peers.ts'
 
 describe('a flood of headers', { concurrency: false }, () => {
   let world: World
   let own: string
   before(async () => {
     world = await startWorld({ store: 'memory' })
-    const browser = world.browser()
-    await browser.login()
-    own = `Cookie: bff=${browser.cookies.get('bff')?.value}\r\nX-CSRF: 1\r\n`
+    own = await signInLines(world)
   })
   after(() => world.close())
 

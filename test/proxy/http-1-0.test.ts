@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict'
 import { after, before, describe, test } from 'node:test'
 import { startWorld, type World } from '../support/world.ts'
-import { fine, openLine, type RawUpstream, startRawUpstream, talk } from './raw-peers.ts'
+import { fine, openLine, type RawUpstream, signInLines, startRawUpstream, talk } from './raw-peers.ts'
 
 describe('a client that speaks HTTP/1.0', { concurrency: false }, () => {
   let raw: RawUpstream
@@ -10,9 +10,7 @@ describe('a client that speaks HTTP/1.0', { concurrency: false }, () => {
   before(async () => {
     raw = await startRawUpstream()
     world = await startWorld({ store: 'memory', bff: { routes: [{ path: '/api', upstream: raw.url }] } })
-    const browser = world.browser()
-    await browser.login()
-    own = `Cookie: bff=${browser.cookies.get('bff')?.value}\r\nX-CSRF: 1\r\n`
+    own = await signInLines(world)
   })
   after(async () => {
     await world.close()

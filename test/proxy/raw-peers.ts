@@ -1,5 +1,6 @@
 import { once } from 'node:events'
 import { type AddressInfo, connect, createServer, type Socket } from 'node:net'
+import type { World } from '../support/world.ts'
 
 /** Longer than a connection that is to close may stay open, in milliseconds. */
 const patienceMs = 5_000
@@ -136,4 +137,11 @@ export async function startRawUpstream(): Promise<RawUpstream> {
       await closed
     },
   }
+}
+
+/** Logs a new browser in. @returns the header lines by which its calls are known, without `Host` */
+export async function signInLines(world: World): Promise<string> {
+  const browser = world.browser()
+  await browser.login()
+  return `Cookie: bff=${browser.cookies.get('bff')?.value}\r\nX-CSRF: 1\r\n`
 }

@@ -1,7 +1,17 @@
 import assert from 'node:assert/strict'
 import { after, before, beforeEach, describe, test } from 'node:test'
 import { startWorld, type World } from '../support/world.ts'
-import { fine, isWhole, type Line, openLine, type RawUpstream, startRawUpstream, type Talk, talk } from './raw-peers.ts'
+import {
+  fine,
+  isWhole,
+  type Line,
+  openLine,
+  type RawUpstream,
+  signInLines,
+  startRawUpstream,
+  type Talk,
+  talk,
+} from './raw-peers.ts'
 
 /** How many clients at once; every test leaves as soon as all of them have got where they were going. */
 const crowd = 20
@@ -13,9 +23,7 @@ describe('a connection that is reset', { concurrency: false }, () => {
   before(async () => {
     raw = await startRawUpstream()
     world = await startWorld({ store: 'memory', hurried: true, bff: { routes: [{ path: '/api', upstream: raw.url }] } })
-    const browser = world.browser()
-    await browser.login()
-    own = `Host: localhost\r\nCookie: bff=${browser.cookies.get('bff')?.value}\r\nX-CSRF: 1\r\n`
+    own = `Host: localhost\r\n${await signInLines(world)}`
   })
   beforeEach(() => raw.say((socket) => socket.end(fine)))
   after(async () => {

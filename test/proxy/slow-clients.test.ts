@@ -8,7 +8,7 @@ import { closeServer, listen } from '../../demo/listen.ts'
 import { createBff } from '../../src/index.ts'
 import { createRecordedLog } from '../support/recorded-log.ts'
 import { startWorld, type World } from '../support/world.ts'
-import { fine, openLine, type RawUpstream, startRawUpstream } from './raw-peers.ts'
+import { fine, openLine, type RawUpstream, signInLines, startRawUpstream } from './raw-peers.ts'
 
 /** The longest pause in a body, in milliseconds. */
 const pauseMs = 500
@@ -21,9 +21,7 @@ describe('a client that takes its time', { concurrency: false }, () => {
     raw = await startRawUpstream()
     const routes = [{ path: '/api', upstream: raw.url }]
     world = await startWorld({ store: 'memory', bff: { routes, timing: { idleBody: pauseMs } } })
-    const browser = world.browser()
-    await browser.login()
-    own = `Host: localhost\r\nCookie: bff=${browser.cookies.get('bff')?.value}\r\nX-CSRF: 1\r\n`
+    own = `Host: localhost\r\n${await signInLines(world)}`
   })
   after(async () => {
     await world.close()
