@@ -7,6 +7,7 @@ import type { SignedIn } from '../tokens/signed-in.ts'
 import { readBearerChallenge } from './challenge.ts'
 import type { Passenger } from './connection.ts'
 import type { HeaderRules } from './headers.ts'
+import { passInterim } from './interim.ts'
 import type { StepUp } from './step-up.ts'
 import type { Bind, Bound } from './upgrade.ts'
 
@@ -175,19 +176,6 @@ function plain(headers: IncomingHttpHeaders): Record<string, string> {
 
 /** Would change what has been judged at the head of the response (RFC 9110, section 6.5.1). */
 const neverTrailers = new Set(['set-cookie', 'content-length', 'transfer-encoding', 'authorization', 'cache-control'])
-
-/** RFC 9110, section 15.2 and RFC 8297. */
-function passInterim(response: ServerResponse, status: number, { link }: IncomingHttpHeaders): void {
-  if (response.headersSent || response.destroyed || response.req.httpVersion === '1.0') return
-  if (status === 102) response.writeProcessing()
-  else if (status === 103 && link !== undefined) {
-    try {
-      response.writeEarlyHints({ link: String(link).split(/,\s*(?=<)/) })
-    } catch {
-      // Node takes fewer links than RFC 8288 allows; a hint that cannot be passed on is no reason to fail the answer.
-    }
-  }
-}
 
 function problemOf(error: Error): BffError {
   if (error instanceof BffError) return error

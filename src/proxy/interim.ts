@@ -1,0 +1,14 @@
+import type { IncomingHttpHeaders, ServerResponse } from 'node:http'
+
+/** Passes on that there is more to wait for, to clients that know of it (RFC 9110, section 15.2 and RFC 8297). */
+export function passInterim(response: ServerResponse, status: number, { link }: IncomingHttpHeaders): void {
+  if (response.headersSent || response.destroyed || response.req.httpVersion === '1.0') return
+  if (status === 102) response.writeProcessing()
+  else if (status === 103 && link !== undefined) {
+    try {
+      response.writeEarlyHints({ link: String(link).split(/,\s*(?=<)/) })
+    } catch {
+      // Node takes fewer links than RFC 8288 allows; a hint that cannot be passed on is no reason to fail the answer.
+    }
+  }
+}
