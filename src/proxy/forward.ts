@@ -77,7 +77,7 @@ export function createForwarder(
           upstream.dispatchAlone({ ...options, headers }, createPassBack(passed, fresh === null ? insteadOf : null))
         }
         const passed: Passed = {
-          ...{ request, response, responseHeaders: rules.response, signedIn, stepUp },
+          ...{ request, response, rules, signedIn, stepUp },
           ...{ resolve, reject, brokeOff, bind, upgraded },
           again: body === null && upgrade === null && idempotent.has(method) ? again : null,
         }

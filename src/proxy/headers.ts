@@ -2,6 +2,7 @@ import type { IncomingHttpHeaders, IncomingMessage } from 'node:http'
 import { readCookies } from '../cookie-header.ts'
 import { remembering } from '../remember.ts'
 import type { Target } from './target.ts'
+import { canTrail } from './trailers.ts'
 import type { Trusts } from './trust-proxy.ts'
 import { neverFromClient, neverFromUpstream } from './withheld-fields.ts'
 
@@ -26,6 +27,8 @@ export interface HeaderRules {
   request(request: IncomingMessage, token: string | null): string[]
   /** Less what is not the upstream's to say; private and uncached unless it says so itself. */
   response(received: IncomingHttpHeaders): ResponseHeaders
+  /** What may not be said in a head may not be said behind the body either. @param head what was said before the body */
+  trailers(received: IncomingHttpHeaders, head: IncomingHttpHeaders): Record<string, string>
 }
 
 export function createHeaderRules(target: Target, { proto, host, trusts, ownCookies }: ForwardedFacts): HeaderRules {
@@ -36,6 +39,11 @@ export function createHeaderRules(target: Target, { proto, host, trusts, ownCook
   const passedOn = new Set(forwardCookies.filter((name) => !name.startsWith(ownCookies)))
   const settable = new Set(responseCookies.filter((name) => !name.startsWith(ownCookies)))
   const always = ['X-Forwarded-Proto', proto, 'X-Forwarded-Host', host, ...set.flat()]
+  const ours: ResponseHeaders = {
+    'x-content-type-options': 'nosniff',
+    'cross-origin-resource-policy': 'same-origin',
+    ...responseHeaders.set,
+  }
   const returns = remembering(rememberedNames, (name) => {
     // Caches follow a field that is meant for them (RFC 9213) rather than ours.
     return !withheld.has(name) && !name.startsWith('access-control-') && !name.endsWith('-cache-control')
@@ -45,6 +53,15 @@ export function createHeaderRules(target: Target, { proto, host, trusts, ownCook
     // Servers that read CGI variables take `X_Forwarded_For` for `X-Forwarded-For`.
     return !dropped.has(lower) && !lower.startsWith('x-forwarded-') && !lower.includes('_')
   })
+  const returned = (received: IncomingHttpHeaders, { connection }: IncomingHttpHeaders) => {
+    const named = namedByConnection(connection)
+    const headers: ResponseHeaders = {}
+    for (const [name, value] of Object.entries(received)) {
+      if (value === undefined || !returns(name) || named.has(name)) continue
+      headers[name] = value
+    }
+    return headers
+  }
 
   return {
     request(request, token) {
@@ -63,12 +80,7 @@ export function createHeaderRules(target: Target, { proto, host, trusts, ownCook
     },
 
     response(received) {
-      const named = namedByConnection(received.connection)
-      const headers: ResponseHeaders = {}
-      for (const [name, value] of Object.entries(received)) {
-        if (value === undefined || !returns(name) || named.has(name)) continue
-        headers[name] = value
-      }
+      const headers = returned(received, received)
       // undici hands over one line as a string, several as a list.
       const lines: readonly string[] = [received['set-cookie'] ?? []].flat()
       const cookies = lines.filter((line) => settable.has(line.slice(0, line.indexOf('=')).trim()))
@@ -76,9 +88,14 @@ export function createHeaderRules(target: Target, { proto, host, trusts, ownCook
       if (typeof headers['location'] === 'string') headers['location'] = browserLocation(headers['location'], target)
       const cache = String(headers['cache-control'] ?? '')
       if (!keptToOne.test(cache) || forAll.test(cache)) headers['cache-control'] = 'private, no-store'
-      headers['x-content-type-options'] = 'nosniff'
-      headers['cross-origin-resource-policy'] = 'same-origin'
-      return Object.assign(headers, responseHeaders.set)
+      return Object.assign(headers, ours)
+    },
+
+    trailers(received, head) {
+      const trailing = Object.entries(returned(received, head)).filter(
+        ([name]) => canTrail(name) && !Object.hasOwn(ours, name),
+      )
+      return Object.fromEntries(trailing.map(([name, value]) => [name, String(value)]))
     },
   }
 }

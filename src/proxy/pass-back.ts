@@ -9,13 +9,14 @@ import type { Passenger } from './connection.ts'
 import type { HeaderRules } from './headers.ts'
 import { passInterim } from './interim.ts'
 import type { StepUp } from './step-up.ts'
+import { wantsTrailers } from './trailers.ts'
 import type { Bind, Bound } from './upgrade.ts'
 
 /** One request on its way, and who wants to know how it went. */
 export interface Passed {
   request: IncomingMessage
   response: ServerResponse
-  responseHeaders: HeaderRules['response']
+  rules: HeaderRules
   /** `null` when there is no user behind the request. */
   signedIn: SignedIn | null
   stepUp: StepUp
@@ -35,12 +36,13 @@ export interface Passed {
  * @param insteadOf what to ask for another token when the upstream refuses this one; `null` to let its refusal stand
  */
 export function createPassBack(
-  { request, response, responseHeaders, signedIn, stepUp, resolve, reject, brokeOff, bind, upgraded, again }: Passed,
+  { request, response, rules, signedIn, stepUp, resolve, reject, brokeOff, bind, upgraded, again }: Passed,
   insteadOf: (() => Promise<string | null>) | null,
 ): Passenger {
   let upstream: Dispatcher.DispatchController | undefined
   // Set when this response goes nowhere: what to do when it is over.
   let instead: (() => void) | undefined
+  let head: IncomingHttpHeaders = {}
   let announced = -1
   let heardBefore = 0
   let bound: Bound | undefined
@@ -53,7 +55,8 @@ export function createPassBack(
     if (Array.isArray(headers.location)) throw new BffError('upstream_unreachable', { cause: twoLocations })
     // What is left of a request that was answered early would be taken for the next one.
     if (!request.complete) closeBehind(response)
-    response.writeHead(status, responseHeaders(headers))
+    response.writeHead(status, rules.response(headers))
+    head = headers
     announced = Number(headers['content-length'] ?? -1)
     // These have no body whatever their headers say; waiting for one would only find fault with it.
     if (request.method === 'HEAD' || status === 204 || status === 304) return void response.end()
@@ -132,8 +135,7 @@ export function createPassBack(
     },
     onResponseEnd(_controller, trailers) {
       if (instead !== undefined) return finish(instead)
-      // RFC 9110, section 6.5.1: only to those who have said that they take them.
-      if (wantsTrailers.test(String(request.headers.te ?? ''))) response.addTrailers(plain(trailers))
+      if (wantsTrailers(request)) response.addTrailers(rules.trailers(trailers, head))
       if (!response.writableEnded) response.end()
       finish(resolve)
     },
@@ -166,16 +168,6 @@ const twoLocations = new Error('the upstream sent two Location headers')
 
 /** Bodies up to so many bytes are not worth a write of their own. */
 const inOneWrite = 16_384
-
-const wantsTrailers = /(^|,)\s*trailers\s*(,|;|$)/i
-
-function plain(headers: IncomingHttpHeaders): Record<string, string> {
-  const known = Object.entries(headers).filter(([name, value]) => value !== undefined && !neverTrailers.has(name))
-  return Object.fromEntries(known.map(([name, value]) => [name, String(value)]))
-}
-
-/** Would change what has been judged at the head of the response (RFC 9110, section 6.5.1). */
-const neverTrailers = new Set(['set-cookie', 'content-length', 'transfer-encoding', 'authorization', 'cache-control'])
 
 function problemOf(error: Error): BffError {
   if (error instanceof BffError) return error
