@@ -6,8 +6,7 @@ export function page(tables: string, settings: Settings, machine: Machine): stri
   const { rounds, seconds } = settings
   return `# Benchmark
 
-Written by \`npm run bench\` (about nine minutes; \`-- --quick\` takes two and writes nothing; \`-- --sessions 100000\` for more cold
-sessions). nginx, Apache with mod_auth_openidc and wrk take part where they are installed; on Debian:
+Written by \`npm run bench\` (about ten minutes; \`-- --quick\` takes two and writes nothing). nginx, Apache with mod_auth_openidc and wrk take part where they are installed; on Debian:
 \`apt-get install nginx apache2 libapache2-mod-auth-openidc wrk\`.
 
 **Compare within this page only.** The ratios travel to other machines, roughly; absolute figures are this machine's, and

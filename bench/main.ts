@@ -5,9 +5,9 @@ import { page } from './document.ts'
 import { prepareMachine } from './machine.ts'
 import { report } from './report.ts'
 import { measureAll } from './run.ts'
-import { settingsOf } from './settings.ts'
+import { quick, whole } from './settings.ts'
 
-// npm run bench -- [--quick] [--sessions N]: peers side by side on one provider, Redis and upstream. The whole run
+// npm run bench -- [--quick]: peers side by side on one provider, Redis and upstream. The whole run
 // writes docs/benchmark.md; a quick one prints only.
 
 const began = performance.now()
@@ -17,10 +17,8 @@ const say = (line: string) => {
 }
 
 try {
-  const { values } = parseArgs({
-    options: { quick: { type: 'boolean', default: false }, sessions: { type: 'string' } },
-  })
-  const settings = settingsOf({ isQuick: values.quick, sessions: values.sessions })
+  const { values } = parseArgs({ options: { quick: { type: 'boolean', default: false } } })
+  const settings = values.quick ? quick : whole
   const machine = prepareMachine(say)
   const tables = report(await measureAll(machine, settings, say))
   process.stdout.write(`\n${tables}\n`)

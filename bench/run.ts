@@ -39,7 +39,7 @@ async function underLoad(machine: Machine, settings: Settings, say: Say): Promis
   const large = { path: '/api/large', connections: downloadConnections }
   const download = await measure({ name: '10 MB download', rounds: rounds.download, ...large })
 
-  const { made, weighed } = await makeMany(stage, subjects, settings.sessions, say)
+  const { made, weighed } = await makeMany(stage, subjects, settings, say)
   const withoutSessions = subjects.filter(({ cookie }) => cookie === null)
   const cold = await measure({ name: 'sessions cold', rounds: rounds.cold }, [...withoutSessions, ...made])
   const taken = `${settings.sessions.toLocaleString('en')} sessions take turns.`
@@ -48,7 +48,7 @@ async function underLoad(machine: Machine, settings: Settings, say: Say): Promis
     { title: '64 KB POST', table: requestTable(post) },
     { title: '10 MB download', table: downloadTable(download) },
     { title: 'Sessions cold: each request is another session’s', note: taken, table: requestTable(cold) },
-    sessionSection(weighed),
+    sessionSection(weighed, settings.weighed),
   ]
 }
 
@@ -91,17 +91,17 @@ async function subjectsOf(stage: Stage): Promise<Subject[]> {
 }
 
 /** Many sessions of one peer of each kind that has its own sort of them. */
-async function makeMany(stage: Stage, subjects: readonly Subject[], count: number, say: Say) {
+async function makeMany(stage: Stage, subjects: readonly Subject[], settings: Settings, say: Say) {
   const made: Subject[] = []
-  const weighed: { peer: string; count: number; bytesEach: number }[] = []
+  const weighed: { peer: string; bytesEach: number }[] = []
   for (const { peer, cookie } of subjects) {
     if (peer.kind === coatcheckInExpress) continue
-    const sessions = await makeSessions(peer, cookie, stage.redisUrl, count)
-    if (sessions === null) continue
-    const { cookies, bytesEach } = sessions
-    say(`sessions: ${count} of ${peer.kind.name}, ${bytesEach.toFixed(0)} bytes each`)
+    const many = await makeSessions(peer, cookie, stage.redisUrl, settings)
+    if (many === null) continue
+    const { cookies, bytesEach } = many
+    say(`sessions: ${cookies.length} of ${peer.kind.name}, ${bytesEach.toFixed(0)} bytes each`)
     made.push({ peer, cookie, cookies })
-    weighed.push({ peer: peer.kind.name, count, bytesEach })
+    weighed.push({ peer: peer.kind.name, bytesEach })
   }
   return { made, weighed }
 }

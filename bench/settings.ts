@@ -4,8 +4,10 @@ export interface Settings {
   /** Length of one round, and of the load before the first one. */
   seconds: number
   warmUpSeconds: number
-  /** Sessions that are called in turn, and that are weighed in Redis. */
+  /** Sessions that are called in turn. */
   sessions: number
+  /** Of these, those that are weighed in Redis. */
+  weighed: number
   /** Sessions of others, among which those of one user are ended. */
   others: number
   /** Event streams, and WebSockets, that are open at once. */
@@ -25,35 +27,27 @@ export const shortLifeSeconds = 6
 /** Calls that one application makes at once. */
 export const callsAtOnce = 3
 
-const whole: Settings = {
+export const whole: Settings = {
   rounds: { small: 5, post: 3, download: 3, cold: 3, workers: 3 },
   seconds: 4,
   warmUpSeconds: 3,
-  sessions: 10_000,
+  sessions: 100_000,
+  weighed: 10_000,
   others: 100_000,
   streams: 1_000,
   storm: 1_000,
   crossings: 300,
 }
 
-const quick: Settings = {
+/** Enough to see that it works. */
+export const quick: Settings = {
   rounds: { small: 2, post: 1, download: 1, cold: 1, workers: 1 },
   seconds: 1,
   warmUpSeconds: 1,
-  sessions: 2_000,
+  sessions: 5_000,
+  weighed: 2_000,
   others: 10_000,
   streams: 200,
   storm: 100,
   crossings: 50,
-}
-
-/** @throws TypeError for a number of sessions that makes no sense */
-export function settingsOf({ isQuick, sessions }: { isQuick: boolean; sessions: string | undefined }): Settings {
-  const settings = isQuick ? quick : whole
-  if (sessions === undefined) return settings
-  const count = Number(sessions)
-  if (!Number.isInteger(count) || count < 1 || count > 1_000_000) {
-    throw new TypeError('--sessions is a whole number from 1 to 1000000')
-  }
-  return { ...settings, sessions: count }
 }

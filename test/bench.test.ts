@@ -4,7 +4,6 @@ import { parseStat, treeOf } from '../bench/accounting.ts'
 import { listening } from '../bench/cases/workers.ts'
 import { readLoadReport } from '../bench/load.ts'
 import { ratio, report, withRange } from '../bench/report.ts'
-import { settingsOf } from '../bench/settings.ts'
 import { alternate, percentile, spreadOf } from '../bench/statistics.ts'
 import { wrkScript } from '../bench/wrk-script.ts'
 
@@ -87,11 +86,5 @@ describe('the benchmark', () => {
     const output =
       '{"level":30,"pid":12,"msg":"listening"}\n{"pid":13,"msg":"store_ready"}\n{"pid":13,"msg":"listening"}\n'
     assert.deepEqual(listening(output), [12, 13])
-  })
-
-  test('refuses a number of sessions that makes no sense', () => {
-    assert.equal(settingsOf({ isQuick: true, sessions: '100000' }).sessions, 100_000)
-    for (const sessions of ['0', '1.5', 'many'])
-      assert.throws(() => settingsOf({ isQuick: false, sessions }), TypeError)
   })
 })

@@ -17,8 +17,14 @@ import type { Peer } from '../stage.ts'
 /** Many sessions of a peer, and what they take up. */
 export interface ManySessions {
   cookies: string[]
-  /** Redis memory that each of them added, keys and all. */
+  /** Redis memory that each of those weighed added, keys and all. */
   bytesEach: number
+}
+
+/** How many are made, and how many of them are weighed. */
+interface Count {
+  sessions: number
+  weighed: number
 }
 
 /**
@@ -29,29 +35,26 @@ export async function makeSessions(
   peer: Peer,
   cookie: Cookie,
   redisUrl: string,
-  count: number,
+  count: Count,
 ): Promise<ManySessions | null> {
   const make = makers.get(peer.kind)
   return make === undefined || cookie === null ? null : await make(peer, cookie, redisUrl, count)
 }
 
-export function sessionSection(weighed: readonly { peer: string; count: number; bytesEach: number }[]): Section {
+/** @param count how many were weighed of each peer */
+export function sessionSection(weighed: readonly { peer: string; bytesEach: number }[], count: number): Section {
   const usualBytes = weighed.find(({ peer }) => peer === usualStack.name)?.bytesEach
   return {
     title: 'Sessions in Redis',
+    note: `Memory that ${count.toLocaleString('en')} of them took up, keys and all.`,
     table: [
-      ['peer', 'x usual stack', 'bytes each', 'sessions'],
-      ...weighed.map(({ peer, count, bytesEach }) => [
-        peer,
-        ratio(bytesEach, usualBytes),
-        bytesEach.toFixed(0),
-        count.toLocaleString('en'),
-      ]),
+      ['peer', 'x usual stack', 'bytes each'],
+      ...weighed.map(({ peer, bytesEach }) => [peer, ratio(bytesEach, usualBytes), bytesEach.toFixed(0)]),
     ],
   }
 }
 
-type Maker = (peer: Peer, cookie: string, redisUrl: string, count: number) => Promise<ManySessions>
+type Maker = (peer: Peer, cookie: string, redisUrl: string, count: Count) => Promise<ManySessions>
 
 const atOnce = 200
 
@@ -105,18 +108,27 @@ const makers = new Map<PeerKind, Maker>([
   [usualStack, makeUsualSessions],
 ])
 
-async function weigh(redisUrl: string, count: number, make: (id: string) => Promise<string>): Promise<ManySessions> {
+async function weigh(
+  redisUrl: string,
+  { sessions, weighed }: Count,
+  make: (id: string) => Promise<string>,
+): Promise<ManySessions> {
   const redis = await createClient({ url: redisUrl }).connect()
   const usedBytes = async () => Number(/^used_memory:(\d+)/m.exec(await redis.info('memory'))?.[1])
-  try {
-    const before = await usedBytes()
-    const cookies: string[] = []
+  const cookies: string[] = []
+  async function makeUpTo(count: number) {
     while (cookies.length < count) {
       const some = Math.min(atOnce, count - cookies.length)
       const ids = Array.from({ length: some }, () => randomBytes(24).toString('base64url'))
       cookies.push(...(await Promise.all(ids.map(make))))
     }
-    return { cookies, bytesEach: ((await usedBytes()) - before) / count }
+  }
+  try {
+    const before = await usedBytes()
+    await makeUpTo(weighed)
+    const bytesEach = ((await usedBytes()) - before) / weighed
+    await makeUpTo(sessions)
+    return { cookies, bytesEach }
   } finally {
     redis.destroy()
   }

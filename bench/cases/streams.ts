@@ -87,7 +87,7 @@ export async function measureStreams(
 
 async function cookiesOf(peer: Peer, redisUrl: string, count: number): Promise<Cookie[]> {
   const cookie = await logIn(peer)
-  const made = await makeSessions(peer, cookie, redisUrl, count)
+  const made = await makeSessions(peer, cookie, redisUrl, { sessions: count, weighed: count })
   return made?.cookies ?? Array.from({ length: count }, () => cookie)
 }
 
