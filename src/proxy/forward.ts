@@ -8,6 +8,7 @@ import type { Timing } from '../timing.ts'
 import type { SignedIn } from '../tokens/signed-in.ts'
 import { createBodyLimit } from './body-limit.ts'
 import type { HeaderRules } from './headers.ts'
+import { createIdleLimit } from './idle-limit.ts'
 import { createPassBack, type Passed } from './pass-back.ts'
 import type { StepUp } from './step-up.ts'
 import type { Target } from './target.ts'
@@ -56,16 +57,16 @@ export function createForwarder(
   const upstream = createUpstream(target, timing)
   const { idle } = route.timeouts
   const idleMs = idle === undefined ? null : idle * 1000
+  const idleLimit = createIdleLimit(idleMs ?? timing.idleBody)
+  const limitsEvents = idleMs !== null
   const brokeOff = (error: Error) => say('upstream_broke_off', { origin }, error)
 
   return {
     forward(request, response, { path, token, insteadOf, signedIn, bind, upgrading }) {
       const method = request.method as Dispatcher.HttpMethod // Node's parser accepts no other tokens
       const body = bodyOf(request, route.maxBodyBytes, say)
-      // An event stream is silent for as long as nothing happens.
-      const isEvents = idle === undefined && request.headers.accept?.includes('text/event-stream') === true
       const upgrade = upgrading === null ? null : 'websocket'
-      const options = { path, method, body, upgrade, ...(isEvents ? { bodyTimeout: 0 } : {}) }
+      const options = { path, method, body, upgrade }
 
       return new Promise<void>((resolve, reject: (error: BffError) => void) => {
         const upgraded: Passed['upgraded'] = (headers, socket) => {
@@ -78,7 +79,7 @@ export function createForwarder(
         }
         const passed: Passed = {
           ...{ request, response, rules, signedIn, stepUp },
-          ...{ resolve, reject, brokeOff, bind, upgraded },
+          ...{ resolve, reject, brokeOff, bind, upgraded, idleLimit, limitsEvents },
           again: body === null && upgrade === null && idempotent.has(method) ? again : null,
         }
         upstream.dispatch({ ...options, headers: rules.request(request, token) }, createPassBack(passed, insteadOf))

@@ -7,6 +7,7 @@ import type { SignedIn } from '../tokens/signed-in.ts'
 import { readBearerChallenge } from './challenge.ts'
 import type { Passenger } from './connection.ts'
 import type { HeaderRules } from './headers.ts'
+import type { IdleLimit, Watch } from './idle-limit.ts'
 import { passInterim } from './interim.ts'
 import type { StepUp } from './step-up.ts'
 import { wantsTrailers } from './trailers.ts'
@@ -25,6 +26,9 @@ export interface Passed {
   /** Told of a response that was cut off after it had begun. */
   brokeOff: (error: Error) => void
   bind: Bind
+  idleLimit: IdleLimit
+  /** Whether it holds for event streams too, which are silent for as long as nothing happens. */
+  limitsEvents: boolean
   /** Told of the upstream's socket when it has agreed to leave HTTP. */
   upgraded: (headers: IncomingHttpHeaders, socket: Duplex) => void
   /** Sends the request once more, with another token or with the same (`null`); `null` when it cannot be sent twice. */
@@ -35,10 +39,8 @@ export interface Passed {
  * Passes an upstream's response on as it comes, at the pace of the client.
  * @param insteadOf what to ask for another token when the upstream refuses this one; `null` to let its refusal stand
  */
-export function createPassBack(
-  { request, response, rules, signedIn, stepUp, resolve, reject, brokeOff, bind, upgraded, again }: Passed,
-  insteadOf: (() => Promise<string | null>) | null,
-): Passenger {
+export function createPassBack(passed: Passed, insteadOf: (() => Promise<string | null>) | null): Passenger {
+  const { request, response, rules, signedIn, stepUp, resolve, reject, bind, again } = passed
   let upstream: Dispatcher.DispatchController | undefined
   // Set when this response goes nowhere: what to do when it is over.
   let instead: (() => void) | undefined
@@ -46,6 +48,7 @@ export function createPassBack(
   let announced = -1
   let heardBefore = 0
   let bound: Bound | undefined
+  let watch: Watch | undefined
   const left = () => {
     if (!response.writableFinished) upstream?.abort(new Error('the client has left'))
   }
@@ -61,6 +64,7 @@ export function createPassBack(
     // These have no body whatever their headers say; waiting for one would only find fault with it.
     if (request.method === 'HEAD' || status === 204 || status === 304) return void response.end()
     if (!isEventStream.test(String(headers['content-type']))) return
+    if (!passed.limitsEvents) watch?.release()
     bound = bind(() => {
       response.end()
       upstream?.abort(new Error('the session has ended'))
@@ -82,8 +86,19 @@ export function createPassBack(
   }
 
   function finish(after: () => void) {
+    watch?.release()
     bound?.release()
     after()
+  }
+
+  function hold(controller: Dispatcher.DispatchController) {
+    watch?.hold()
+    controller.pause()
+  }
+
+  function goOn(controller: Dispatcher.DispatchController) {
+    watch?.heard()
+    controller.resume()
   }
 
   const handler: Passenger = {
@@ -94,11 +109,12 @@ export function createPassBack(
       else response.on('close', left)
     },
     onRequestUpgrade(_controller, _status, headers, socket) {
-      finish(() => upgraded(headers, socket))
+      finish(() => passed.upgraded(headers, socket))
       resolve()
     },
     onResponseStart(controller, status, headers) {
       if (status < 200) return passInterim(response, status, headers)
+      watch = passed.idleLimit.watch(() => controller.abort(fellSilent))
       if (status !== 401 || signedIn === null) return passHead(status, headers)
       const challenge = readBearerChallenge(headers['www-authenticate'])
       const problem = stepUp(challenge, signedIn)
@@ -111,10 +127,11 @@ export function createPassBack(
         insteadOf().catch(() => undefined) // so that the next request has a better one; this one's refusal stands
         return passHead(status, headers)
       }
-      controller.pause()
-      void tryOtherwise(insteadOf, again, () => passHead(status, headers)).then(() => controller.resume())
+      hold(controller)
+      void tryOtherwise(insteadOf, again, () => passHead(status, headers)).then(() => goOn(controller))
     },
     onResponseData(controller, chunk) {
+      watch?.heard()
       if (instead !== undefined || response.writableEnded) return
       bound?.used()
       if (chunk.length === announced && announced <= inOneWrite) {
@@ -123,14 +140,14 @@ export function createPassBack(
         return
       }
       if (response.write(chunk)) return
-      controller.pause()
+      hold(controller)
       // Node would go on waiting for a client that has ended its side and takes nothing any more.
       const { socket } = response
       const gone = () => response.destroy()
       socket?.once('end', gone)
       response.once('drain', () => {
         socket?.off('end', gone)
-        controller.resume()
+        goOn(controller)
       })
     },
     onResponseEnd(_controller, trailers) {
@@ -150,7 +167,7 @@ export function createPassBack(
       }
       // Half a response must look like half a response.
       if (!response.writableEnded && !response.destroyed) {
-        brokeOff(error)
+        passed.brokeOff(error)
         // A connection that closes without a word looks stale: browsers would send the request again, whatever it does.
         response.flushHeaders()
         response.destroy()
@@ -164,6 +181,8 @@ export function createPassBack(
 /** Media types know no case (RFC 9110, section 8.3.1); of a header that came twice the first one counts. */
 const isEventStream = /^text\/event-stream\b/i
 
+const fellSilent = new Error('nothing was heard of the response for too long')
+
 const twoLocations = new Error('the upstream sent two Location headers')
 
 /** Bodies up to so many bytes are not worth a write of their own. */
@@ -171,9 +190,6 @@ const inOneWrite = 16_384
 
 function problemOf(error: Error): BffError {
   if (error instanceof BffError) return error
-  const late =
-    error instanceof errors.HeadersTimeoutError ||
-    error instanceof errors.BodyTimeoutError ||
-    error instanceof errors.ConnectTimeoutError
+  const late = error instanceof errors.HeadersTimeoutError || error instanceof errors.ConnectTimeoutError
   return new BffError(late ? 'upstream_timeout' : 'upstream_unreachable', { cause: error })
 }

@@ -14,7 +14,7 @@ export interface Upstream {
 }
 
 export function createUpstream({ route, origin }: Target, timing: Timing): Upstream {
-  const { connect, firstByte, idle } = route.timeouts
+  const { connect, firstByte } = route.timeouts
   const { ca, cert, key } = route.tls ?? {}
   const connector = buildConnector({
     timeout: milliseconds(connect) ?? timing.connect,
@@ -26,7 +26,7 @@ export function createUpstream({ route, origin }: Target, timing: Timing): Upstr
   })
   const options: Pool.Options = {
     headersTimeout: milliseconds(firstByte) ?? timing.firstByte,
-    bodyTimeout: milliseconds(idle) ?? timing.idleBody,
+    bodyTimeout: 0, // has to be set before it is known what comes
     allowH2: false,
     factory: (url, given) => new Connection(url, given, connector),
   }

@@ -1,7 +1,10 @@
 import assert from 'node:assert/strict'
-import { test } from 'node:test'
+import { after, before, describe, test } from 'node:test'
+import { setTimeout as pause } from 'node:timers/promises'
+import type { Browser } from '../support/browser.ts'
 import { startUpstream } from '../support/upstream.ts'
-import { startWorld } from '../support/world.ts'
+import { startWorld, type World } from '../support/world.ts'
+import { isWhole, openLine, signInLines } from './raw-peers.ts'
 
 /** How many of each: more than anybody would put into a pool of connections. */
 const many = 100
@@ -46,37 +49,90 @@ test('a hundred event streams and a hundred unanswered calls hold up no other ca
   await Promise.all(streams.map(({ body }) => body?.cancel().catch(() => undefined)))
 })
 
-test('a body that stalls breaks off, and one of events that was asked for as such does not, unless its route says so', async () => {
-  await using upstream = await startUpstream()
-  upstream.onRequest((request, response) => {
-    const type = request.url === '/text' ? 'text/plain' : 'text/event-stream'
-    response.writeHead(200, { 'content-type': type }).write('data: one\n\n')
-    return true
-  })
-  const routes = [
-    { path: '/api', upstream: upstream.url },
-    { path: '/limited', upstream: upstream.url, timeouts: { idle: 0.2 } },
-  ]
-  await using world = await startWorld({ store: 'memory', bff: { routes, timing: { idleBody: 200 } } })
-  const browser = world.browser()
-  await browser.login()
-  const leave = new AbortController()
-  const ask = async (path: string, accept: string) =>
-    (await browser.api(path, { headers: { accept }, signal: leave.signal })).text()
+/** More than the buffers between an upstream and a client that does not read. */
+const large = Buffer.alloc(24_000_000, 'line\n')
 
-  const accepted = ['text/event-stream', 'application/json, text/event-stream;q=0.9']
-  const silent = accepted.map((accept) => ask('/api/events', accept))
-  const ended = Promise.race(silent).then(
-    () => 'ended',
-    () => 'ended',
-  )
-  await Promise.all([
-    assert.rejects(ask('/api/text', '*/*')),
-    assert.rejects(ask('/limited/events', 'text/event-stream')),
-  ])
-  // Twice as long as it takes to find that another one has stalled.
-  await assert.rejects(ask('/api/text', '*/*'))
-  assert.equal(await Promise.race([ended, browser.get('/nothing').then(() => 'open')]), 'open')
-  leave.abort()
-  await ended
+/** What a route's responses may be silent for here, in milliseconds. */
+const idleMs = 200
+
+describe('a response of which nothing more comes', () => {
+  const disposal = new AsyncDisposableStack()
+  let world: World
+  let browser: Browser
+  before(async () => {
+    const upstream = disposal.use(await startUpstream())
+    upstream.onRequest(async (request, response) => {
+      const { pathname, searchParams } = new URL(request.url ?? '', upstream.url)
+      response.writeHead(200, { 'content-type': searchParams.get('type') ?? 'text/plain' })
+      if (pathname === '/begin') response.write('data: one\n\n')
+      if (pathname === '/large') response.end(large)
+      if (pathname === '/steadily') {
+        for (let i = 0; i < 12; i++) {
+          response.write('x')
+          await pause(idleMs / 4)
+        }
+        response.end()
+      }
+      return true
+    })
+    const routes = [
+      { path: '/api', upstream: upstream.url },
+      { path: '/limited', upstream: upstream.url, timeouts: { idle: idleMs / 1000 } },
+    ]
+    world = disposal.use(await startWorld({ store: 'memory', bff: { routes, timing: { idleBody: idleMs } } }))
+    browser = world.browser()
+    await browser.login()
+  })
+  after(() => disposal.disposeAsync())
+
+  async function cutOff(path: string, accept = '*/*') {
+    const response = await browser.api(path, { headers: { accept } })
+    await assert.rejects(response.text())
+  }
+
+  /** Twice as long as it takes to find that nothing comes. */
+  async function longEnough() {
+    await cutOff('/api/begin')
+    await cutOff('/api/begin')
+  }
+
+  for (const accept of ['*/*', 'text/event-stream']) {
+    test(`is cut off, if it was asked for with Accept: ${accept}`, () => cutOff('/api/begin', accept))
+
+    test(`is left open if it is of events, and was asked for with Accept: ${accept}`, async () => {
+      const leave = new AbortController()
+      const events = await browser.api('/api/begin?type=text/event-stream', {
+        headers: { accept },
+        signal: leave.signal,
+      })
+      const ended = events.text().then(
+        () => 'ended',
+        () => 'ended',
+      )
+      await longEnough()
+      assert.equal(await Promise.race([ended, browser.get('/nothing').then(() => 'open')]), 'open')
+      leave.abort()
+      await ended
+    })
+  }
+
+  test('is cut off even if it is of events, where its route says how long it may be silent', () =>
+    cutOff('/limited/begin?type=text/event-stream', 'text/event-stream'))
+
+  test('is not cut off as long as something comes', async () => {
+    const response = await browser.api('/api/steadily')
+    assert.equal(await response.text(), 'x'.repeat(12))
+  })
+
+  test('is not cut off while it is the client that does not read', async () => {
+    const line = await openLine(world.relay.port)
+    line.socket.pause()
+    line.socket.write(
+      `GET /api/large HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n${await signInLines(world)}\r\n`,
+    )
+    await longEnough()
+    line.socket.resume()
+    await line.closed()
+    assert.ok(isWhole(line.text))
+  })
 })
