@@ -34,12 +34,12 @@ export function isUnder(path: string, prefix: string): boolean {
 export function upstreamPath({ route, basePath }: Target, url: string): string {
   const mark = url.indexOf('?')
   const path = mark < 0 ? url : url.slice(0, mark)
+  const query = mark < 0 ? '' : url.slice(mark)
+  // A fragment has no place in a request (RFC 9112, section 3.2); some cut there, and some do not.
+  if (query.includes('#')) throw new BffError('bad_target')
   if (!plain.test(path) && isAmbiguous(path, route.encodedSlash)) throw new BffError('bad_target')
-  return (
-    `${basePath}${path.slice(route.path.length)}` +
-    (basePath === '' && path === route.path ? '/' : '') +
-    (mark < 0 ? '' : url.slice(mark))
-  )
+  const root = basePath === '' && path === route.path ? '/' : ''
+  return basePath + path.slice(route.path.length) + root + query
 }
 
 /** Nothing in it can be read in two ways; most paths are like that. */

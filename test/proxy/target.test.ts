@@ -61,6 +61,8 @@ describe('a request target', () => {
     '/api/%00',
     '/api/x%2500',
     '/api/x#y',
+    '/api/x?y#z',
+    '/api?x=#',
     '/api/\0',
   ]
   for (const url of bad) {
