@@ -64,14 +64,15 @@ export function createRequestStack(parts: {
     return spa
   }
 
-  /** A handshake that came as a plain request: the server it came by was not given to `attach`. */
+  /** A handshake that came as a plain request: the server it came by was not given to `attach`, or it has to wait. */
   function refuseUpgrade(request: IncomingMessage, response: ServerResponse) {
-    say('upgrade_not_attached', { remedy: 'call bff.attach(server)' })
+    if (response.socket !== null) say('upgrade_not_attached', { remedy: 'call bff.attach(server)' })
     refuse('bad_request')(request, response)
   }
 
   const upgrade: RequestStack['upgrade'] = (request, socket, head) => {
     const upgrading = beginUpgrade(request, socket, head)
+    if (upgrading === null) return
     const { response } = upgrading
     const forward = proxy.handlerFor(pathOf(request))
     const oddity = framingProblem(request, response)

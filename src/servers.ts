@@ -4,6 +4,7 @@ import type { Duplex } from 'node:stream'
 import type { AnswerClientError } from './http/client-error.ts'
 import { holdContinue } from './http/expect-continue.ts'
 import { hasBody } from './http/framing.ts'
+import { responseUnderWay } from './http/under-way.ts'
 
 /** Longer than load balancers keep theirs: of two ends that keep a connection the one that asks has to close it. */
 const keepAliveMs = 65_000
@@ -58,9 +59,12 @@ export interface Attached {
 
 /** Listens for what does not come by way of a request handler. What is not ours is left to whoever else listens. */
 export function attachTo(server: Server, { isRoute, upgrades, upgrade, clientError }: Attached): void {
-  // On our routes, whatever else asks for an upgrade (h2c, say) is served as if it had not.
+  // On our routes, whatever else asks for an upgrade (h2c, say) is served as if it had not; so is a handshake behind a
+  // request that is not answered yet: the connection is not its own.
   const shouldUpgradeCallback = (request: IncomingMessage) =>
-    upgrades(request) || (!isRoute(request) && server.listenerCount('upgrade') > 1)
+    isRoute(request)
+      ? upgrades(request) && responseUnderWay(request.socket) === null
+      : server.listenerCount('upgrade') > 1
   Object.assign(server, { shouldUpgradeCallback })
   if (server.keepAliveTimeout > 0) server.keepAliveTimeout = Math.max(server.keepAliveTimeout, keepAliveMs)
   server.on('upgrade', (request: IncomingMessage, socket: Duplex, head: Buffer) => {

@@ -6,6 +6,7 @@ import { linger } from './linger.ts'
 import { problemBody } from './problem.ts'
 import { randomRequestId } from './request-id.ts'
 import type { SetHeaders } from './security-headers.ts'
+import { responseUnderWay } from './under-way.ts'
 
 /** What Node's codes mean. */
 const problems = new Map<string | undefined, ProblemName>([
@@ -26,8 +27,7 @@ export function createClientErrorAnswer(setHeaders: SetHeaders): AnswerClientErr
 }
 
 function answerClientError(error: Error & { code?: string }, socket: Duplex, security: string): void {
-  // Node tells in no other way which response is under way.
-  const current = (socket as { _httpMessage?: ServerResponse | null })._httpMessage
+  const current = responseUnderWay(socket)
   // Of a request that came whole the answer is still owed, and ours would be taken for it.
   const owesAnother = current?.req.complete === true || current?.headersSent === true
   if (error.code === 'ECONNRESET' || !socket.writable || owesAnother) {

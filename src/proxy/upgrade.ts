@@ -2,6 +2,7 @@ import { type IncomingHttpHeaders, type IncomingMessage, ServerResponse } from '
 import type { Socket } from 'node:net'
 import type { Duplex } from 'node:stream'
 import { linger } from '../http/linger.ts'
+import { responseUnderWay } from '../http/under-way.ts'
 import type { Closing } from '../tokens/open-streams.ts'
 import type { HeaderRules } from './headers.ts'
 import { createTunnel } from './websocket-tunnel.ts'
@@ -32,10 +33,18 @@ export function isWebSocketHandshake({ method, headers }: IncomingMessage): bool
   return method === 'GET' && headers.upgrade?.toLowerCase() === 'websocket'
 }
 
-/** @param duplex as Node's server hands it to its `upgrade` event */
-export function beginUpgrade(request: IncomingMessage, duplex: Duplex, head: Buffer): Upgrading {
+/**
+ * @param duplex as Node's server hands it to its `upgrade` event
+ * @returns `null` when a request before it is not answered yet: there is nothing that could be said, and the connection
+ *   has been closed
+ */
+export function beginUpgrade(request: IncomingMessage, duplex: Duplex, head: Buffer): Upgrading | null {
   const socket = duplex as Socket // it is one, or a TLS socket, which is one too
   socket.on('error', () => socket.destroy())
+  if (responseUnderWay(request.socket) !== null) {
+    socket.destroy()
+    return null
+  }
   const response = new ServerResponse(request)
   response.shouldKeepAlive = false
   response.assignSocket(socket)

@@ -1,0 +1,87 @@
+import assert from 'node:assert/strict'
+import { once } from 'node:events'
+import { createServer, type Server } from 'node:http'
+import { after, before, describe, test } from 'node:test'
+import { closeServer, listen } from '../../demo/listen.ts'
+import { startWorld, type World } from '../support/world.ts'
+import { fine, openLine, type RawUpstream, signInLines, startRawUpstream } from './raw-peers.ts'
+
+const handshake =
+  'Connection: Upgrade\r\nUpgrade: websocket\r\nSec-WebSocket-Version: 13\r\nSec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\n'
+
+describe('a request that comes behind another one, before that has been answered', { concurrency: false }, () => {
+  let raw: RawUpstream
+  let world: World
+  let own: string
+  before(async () => {
+    raw = await startRawUpstream()
+    const routes = [
+      { path: '/api', upstream: raw.url },
+      { path: '/ws', upstream: raw.url, webSocket: true },
+    ]
+    world = await startWorld({ store: 'memory', bff: { routes } })
+    own = `Host: localhost\r\nOrigin: ${world.origin}\r\n${await signInLines(world)}`
+  })
+  after(async () => {
+    await world.close()
+    await raw[Symbol.asyncDispose]()
+  })
+
+  const get = (path: string, more = own) => `GET ${path} HTTP/1.1\r\n${more}\r\n`
+  const nobody = 'Host: localhost\r\n'
+
+  const first: Record<string, { says: () => string; statuses: number[]; asked: string[] }> = {
+    'a call of an API': { says: () => get('/api/x'), statuses: [200, 400], asked: ['GET /x'] },
+    'a call without a session': { says: () => get('/api/x', nobody), statuses: [403, 400], asked: [] },
+    'a request to an endpoint of ours': { says: () => get('/bff/user'), statuses: [200, 400], asked: [] },
+    // Behind what is refused at first sight the connection ends.
+    'a path under no route': { says: () => get('/nothing', nobody), statuses: [404], asked: [] },
+  }
+  for (const [name, { says, statuses, asked }] of Object.entries(first)) {
+    for (const whose of ['a user', 'nobody']) {
+      test(`${name}, and behind it a WebSocket handshake of ${whose}: the first is answered, the other is not made`, async () => {
+        raw.say((socket) => void socket.write(fine))
+        const { length } = raw.log
+        const line = await openLine(world.relay.port)
+        line.socket.write(says() + get('/ws/x', (whose === 'a user' ? own : nobody) + handshake))
+        await line.closed()
+        const answers = [...line.text.matchAll(/HTTP\/1\.1 (\d{3}) /g)].map((match) => Number(match[1]))
+        assert.deepEqual(answers, statuses)
+        assert.deepEqual(raw.log.slice(length), asked)
+        assert.equal(world.nodes[0]?.bff.counts['upgrade_not_attached'], undefined)
+      })
+    }
+  }
+
+  test('a handshake whose server hands it over all the same ends the connection, and nothing else', async () => {
+    const bff = world.nodes[0]?.bff
+    assert.ok(bff !== undefined)
+    const server: Server = createServer(bff.handle).on('upgrade', bff.upgrade)
+    const port = await listen(server, 0, '127.0.0.1')
+    raw.say(() => undefined)
+    const line = await openLine(port)
+    line.socket.write(get('/api/x') + get('/ws/x', own + handshake))
+    await line.closed()
+    assert.equal(line.text, '')
+    raw.say((socket) => void socket.write(fine))
+    const next = await openLine(port)
+    next.socket.write(get('/api/x'))
+    await next.until('fine')
+    next.socket.destroy()
+    await closeServer(server)
+  })
+
+  test('each is answered in its turn, and when their client leaves the upstream is let go of all', async () => {
+    const asked = Promise.withResolvers<void>()
+    const closed: Promise<unknown>[] = []
+    raw.say((socket) => {
+      closed.push(once(socket, 'close', { signal: AbortSignal.timeout(5_000) }))
+      if (closed.length === 3) asked.resolve()
+    })
+    const line = await openLine(world.relay.port)
+    line.socket.write(get('/api/1') + get('/api/2') + get('/api/3'))
+    await asked.promise
+    line.socket.destroy()
+    await Promise.all(closed)
+  })
+})
