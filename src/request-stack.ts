@@ -83,12 +83,17 @@ export function createRequestStack(parts: {
     forward(request, response, upgrading).catch((error: unknown) => answer.problem(request, response, error))
   }
 
+  const refuseConnect: RequestStack['upgrade'] = (request, socket, head) => {
+    const connecting = beginUpgrade(request, socket, head)
+    if (connecting !== null) refuse('method_not_allowed')(request, connecting.response)
+  }
+
   const isRoute = (request: IncomingMessage) => proxy.handlerFor(pathOf(request)) !== null
 
   return {
     handlerFor,
     handle: (request, response) => (handlerFor(request, response) ?? refuse('no_route'))(request, response),
     upgrade,
-    attach: (server) => attachTo(server, { isRoute, upgrades: proxy.upgrades, upgrade, clientError }),
+    attach: (server) => attachTo(server, { isRoute, upgrades: proxy.upgrades, upgrade, refuseConnect, clientError }),
   }
 }

@@ -54,11 +54,13 @@ export interface Attached {
   isRoute(request: IncomingMessage): boolean
   upgrades(request: IncomingMessage): boolean
   upgrade(request: IncomingMessage, socket: Duplex, head: Buffer): void
+  /** Answers a CONNECT. */
+  refuseConnect(request: IncomingMessage, socket: Duplex, head: Buffer): void
   clientError: AnswerClientError
 }
 
 /** Listens for what does not come by way of a request handler. What is not ours is left to whoever else listens. */
-export function attachTo(server: Server, { isRoute, upgrades, upgrade, clientError }: Attached): void {
+export function attachTo(server: Server, { isRoute, upgrades, upgrade, refuseConnect, clientError }: Attached): void {
   // On our routes, whatever else asks for an upgrade (h2c, say) is served as if it had not; so is a handshake behind a
   // request that is not answered yet: the connection is not its own.
   const shouldUpgradeCallback = (request: IncomingMessage) =>
@@ -69,6 +71,10 @@ export function attachTo(server: Server, { isRoute, upgrades, upgrade, clientErr
   if (server.keepAliveTimeout > 0) server.keepAliveTimeout = Math.max(server.keepAliveTimeout, keepAliveMs)
   server.on('upgrade', (request: IncomingMessage, socket: Duplex, head: Buffer) => {
     if (upgrades(request)) upgrade(request, socket, head)
+  })
+  // Node would close the connection without a word.
+  server.on('connect', (request: IncomingMessage, socket: Duplex, head: Buffer) => {
+    if (isRoute(request) || server.listenerCount('connect') === 1) refuseConnect(request, socket, head)
   })
   server.on('checkContinue', (request: IncomingMessage, response: ServerResponse) => {
     if (isRoute(request)) holdContinue(request)

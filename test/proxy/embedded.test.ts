@@ -85,6 +85,22 @@ describe('inside a server of somebody else', { concurrency: false }, () => {
     assert.equal(line?.['remedy'], 'call bff.attach(server)')
   })
 
+  test('attach answers a CONNECT that nobody else would, and on our routes alone where somebody does', async () => {
+    const asks = async (port: number, target: string) => {
+      const line = await openLine(port)
+      line.socket.write(`CONNECT ${target} HTTP/1.1\r\nHost: localhost\r\n\r\n`)
+      await line.closed()
+      return line.text.split(' ', 2)[1]
+    }
+    const alone = await serve(bff.handle, bff.attach)
+    assert.deepEqual([await asks(alone.port, 'a.example:443'), await asks(alone.port, '/api/x')], ['405', '405'])
+    const tunnels = await serve(bff.handle, (server) => {
+      bff.attach(server)
+      server.on('connect', (_request, socket) => void (socket.writable && socket.end('HTTP/1.1 200 OK\r\n\r\n')))
+    })
+    assert.deepEqual([await asks(tunnels.port, 'a.example:443'), await asks(tunnels.port, '/api/x')], ['200', '405'])
+  })
+
   test('handle and upgrade serve what they are given directly', async () => {
     const { origin } = await serve(bff.handle, (server) => server.on('upgrade', bff.upgrade))
     assert.equal((await fetch(`${origin}/api/x`, { headers: { cookie, 'x-csrf': '1' } })).status, 200)

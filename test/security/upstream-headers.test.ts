@@ -128,8 +128,8 @@ describe('an upstream', () => {
       assert.equal((await user.ask('TRACE', path, { cookie: user.cookie, 'x-csrf': '1' })).status, 405)
     }
     for (const target of ['/api/x', '/open/x', new URL(user.upstream.url).host]) {
-      const { body } = await rawRequest(user.world.origin, 'CONNECT', target, { cookie: user.cookie, 'x-csrf': '1' })
-      assert.equal(body, '', 'the connection is closed without a word')
+      const headers = { cookie: user.cookie, 'x-csrf': '1' }
+      assert.equal((await rawRequest(user.world.origin, 'CONNECT', target, headers)).status, 405)
     }
     assert.equal(user.upstream.requests, requests)
   })
