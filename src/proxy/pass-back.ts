@@ -4,6 +4,7 @@ import { type Dispatcher, errors } from 'undici'
 import { BffError } from '../errors.ts'
 import { closeBehind } from '../http/linger.ts'
 import type { SignedIn } from '../tokens/signed-in.ts'
+import { refuseAmbiguous } from './ambiguous.ts'
 import { readBearerChallenge } from './challenge.ts'
 import type { Passenger } from './connection.ts'
 import type { HeaderRules } from './headers.ts'
@@ -54,11 +55,13 @@ export function createPassBack(passed: Passed, insteadOf: (() => Promise<string 
   }
 
   function passHead(status: number, headers: IncomingHttpHeaders) {
-    // Browsers differ in which of two they follow, and only one can be judged.
-    if (Array.isArray(headers.location)) throw new BffError('upstream_unreachable', { cause: twoLocations })
+    refuseAmbiguous(headers)
     // What is left of a request that was answered early would be taken for the next one.
     if (!request.complete) closeBehind(response)
-    response.writeHead(status, rules.response(headers))
+    const answer = rules.response(headers)
+    // RFC 9110, section 8.6: whoever believed it would take what comes next for the body.
+    if (status === 204) delete answer['content-length']
+    response.writeHead(status, answer)
     head = headers
     announced = Number(headers['content-length'] ?? -1)
     // These have no body whatever their headers say; waiting for one would only find fault with it.
@@ -182,8 +185,6 @@ export function createPassBack(passed: Passed, insteadOf: (() => Promise<string 
 const isEventStream = /^text\/event-stream\b/i
 
 const fellSilent = new Error('nothing was heard of the response for too long')
-
-const twoLocations = new Error('the upstream sent two Location headers')
 
 /** Bodies up to so many bytes are not worth a write of their own. */
 const inOneWrite = 16_384
