@@ -2,6 +2,7 @@ import type { IncomingMessage, ServerResponse } from 'node:http'
 import type { Readable } from 'node:stream'
 import type { Dispatcher } from 'undici'
 import { BffError } from '../errors.ts'
+import { askForBody } from '../http/expect-continue.ts'
 import { hasBody } from '../http/framing.ts'
 import type { Say } from '../telemetry/events.ts'
 import type { Timing } from '../timing.ts'
@@ -65,6 +66,7 @@ export function createForwarder(
     forward(request, response, { path, token, insteadOf, signedIn, bind, upgrading }) {
       const method = request.method as Dispatcher.HttpMethod // Node's parser accepts no other tokens
       const body = bodyOf(request, route.maxBodyBytes, say)
+      askForBody(request, response)
       const upgrade = upgrading === null ? null : 'websocket'
       const options = { path, method, body, upgrade }
 

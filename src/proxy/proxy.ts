@@ -1,7 +1,6 @@
 import type { IncomingMessage, ServerResponse } from 'node:http'
 import { BffError } from '../errors.ts'
 import { demandAntiForgery } from '../http/anti-forgery.ts'
-import { askForBody } from '../http/expect-continue.ts'
 import { pathOf } from '../http/request-target.ts'
 import type { Options } from '../options.ts'
 import type { Say } from '../telemetry/events.ts'
@@ -91,7 +90,6 @@ export function createProxy(
           return { used, release: streams.add(whose, { close }) }
         }
         const token = spent?.accessToken ?? null
-        askForBody(request, response)
         const signedIn = spent?.signedIn ?? null
         await forwarder.forward(request, response, { path, token, insteadOf, signedIn, bind, upgrading })
       },

@@ -3,6 +3,7 @@ import { once } from 'node:events'
 import { request as httpRequest } from 'node:http'
 import { after, before, describe, test } from 'node:test'
 import { startWorld, type World } from '../support/world.ts'
+import { signInLines, talk } from './raw-peers.ts'
 
 describe('a client that waits to be asked for its body', () => {
   let world: World
@@ -34,6 +35,29 @@ describe('a client that waits to be asked for its body', () => {
       echo.rawHeaders.some((name: string) => name.toLowerCase() === 'expect'),
       false,
     )
+  })
+
+  test('is not asked for what will be refused: without proof of its origin, too long, by another method, to a bad target', async () => {
+    const upstream = world.upstream.url
+    const routes = [
+      { path: '/api', upstream },
+      { path: '/small', upstream, maxBodyBytes: 4 },
+      { path: '/read', upstream, methods: ['GET' as const] },
+    ]
+    await using other = await startWorld({ store: 'memory', bff: { routes } })
+    const own = await signInLines(other)
+    const { requests } = world.upstream
+    for (const [path, lines, status] of [
+      ['/api/x', own.replace('X-CSRF: 1\r\n', ''), 403],
+      ['/small/x', own, 413],
+      ['/read/x', own, 405],
+      ['/api//x', own, 400],
+    ] as const) {
+      const head = `POST ${path} HTTP/1.1\r\nHost: localhost\r\n${lines}`
+      const { statuses } = await talk(other.relay.port, `${head}Expect: 100-continue\r\nContent-Length: 5\r\n\r\n`)
+      assert.deepEqual(statuses, [status], path)
+    }
+    assert.equal(world.upstream.requests, requests)
   })
 
   test('is not asked when it has none, and the connection closes', async () => {
