@@ -28,9 +28,9 @@ export interface Upgrading {
   handOver(): void
 }
 
-/** The one protocol that connections are upgraded to (RFC 6455, section 4.1). */
-export function isWebSocketHandshake({ method, headers }: IncomingMessage): boolean {
-  return method === 'GET' && headers.upgrade?.toLowerCase() === 'websocket'
+/** The one protocol that connections are upgraded to (RFC 6455, section 4.1), and only from HTTP/1.1. */
+export function isWebSocketHandshake({ method, httpVersion, headers }: IncomingMessage): boolean {
+  return method === 'GET' && httpVersion !== '1.0' && headers.upgrade?.toLowerCase() === 'websocket'
 }
 
 /**

@@ -122,6 +122,7 @@ describe('inside a server of somebody else', { concurrency: false }, () => {
       ['GET /live/x HTTP/1.1\r\nUpgrade: h2c\r\n', 404],
       ['GET /api/x HTTP/1.1\r\nUpgrade: websocket\r\n', 404],
       ['GET /nothing HTTP/1.1\r\nUpgrade: websocket\r\n', 404],
+      ['GET /live/x HTTP/1.0\r\nUpgrade: websocket\r\n', 404],
       ['GET /live/../x HTTP/1.1\r\nUpgrade: websocket\r\n', 400],
       ['GET /live/x HTTP/1.1\r\nUpgrade: websocket\r\nHost: other\r\n', 400],
       ['POST /live/x HTTP/1.1\r\nUpgrade: websocket\r\nContent-Length: 5\r\n', 404],
