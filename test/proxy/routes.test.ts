@@ -121,17 +121,13 @@ describe('a route', { concurrency: false }, () => {
     assert.deepEqual(await problem(response), [504, 'upstream_timeout'])
   })
 
-  test('breaks off a body that stalls, but not a stream of events', async () => {
-    const proceed = Promise.withResolvers<void>()
-    upstream.onRequest(async (request, response) => {
+  test('breaks off a body that stalls', async () => {
+    upstream.onRequest((_request, response) => {
       response.writeHead(200, { 'content-type': 'text/plain' }).write('begun')
-      if (request.url === '/events') await proceed.promise
-      if (request.url === '/events') response.end()
       return true
     })
     await assert.rejects((await browser.api('/stalls/x')).text())
     upstream.onRequest(() => false)
-    proceed.resolve()
   })
 
   const locations: Record<string, string> = {
