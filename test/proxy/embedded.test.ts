@@ -118,6 +118,7 @@ describe('inside a server of somebody else', { concurrency: false }, () => {
   test('upgrade answers whatever is not a WebSocket of ours, and closes', async () => {
     const { port } = await serve(bff.handle, (server) => server.on('upgrade', bff.upgrade))
     const own = `Host: localhost\r\nCookie: ${cookie}\r\nX-CSRF: 1\r\nOrigin: ${world.origin}\r\n`
+    const key = 'Sec-WebSocket-Version: 13\r\nSec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\n'
     const cases: [string, number][] = [
       ['GET /live/x HTTP/1.1\r\nUpgrade: h2c\r\n', 404],
       ['GET /api/x HTTP/1.1\r\nUpgrade: websocket\r\n', 404],
@@ -126,6 +127,10 @@ describe('inside a server of somebody else', { concurrency: false }, () => {
       ['GET /live/../x HTTP/1.1\r\nUpgrade: websocket\r\n', 400],
       ['GET /live/x HTTP/1.1\r\nUpgrade: websocket\r\nHost: other\r\n', 400],
       ['POST /live/x HTTP/1.1\r\nUpgrade: websocket\r\nContent-Length: 5\r\n', 404],
+      // Complete but for the body, which the other side would take for its first frames.
+      [`GET /live/x HTTP/1.1\r\nUpgrade: websocket\r\n${key}Content-Length: 5\r\n`, 400],
+      [`GET /live/x HTTP/1.1\r\nUpgrade: websocket\r\n${key}Content-Length: 50\r\n`, 400],
+      [`GET /live/x HTTP/1.1\r\nUpgrade: websocket\r\n${key}Transfer-Encoding: chunked\r\n`, 400],
     ]
     for (const [head, status] of cases) {
       const line = await openLine(port)

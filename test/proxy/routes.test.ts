@@ -71,6 +71,16 @@ describe('a route', { concurrency: false }, () => {
     assert.notEqual((await echo('/either/x')).authorizationSha256, null)
   })
 
+  test('with an optional token serves those whose session is over, without', async () => {
+    const user = world.browser()
+    await user.login()
+    const cookie = `bff=${user.cookies.get('bff')?.value}`
+    assert.equal((await user.api('/bff/logout', { method: 'POST' })).status, 200)
+    const response = await fetch(`${world.origin}/either/x`, { headers: { cookie, 'x-csrf': '1' } })
+    assert.equal(response.status, 200)
+    assert.equal((await response.json()).authorizationSha256, null)
+  })
+
   test('with a scope serves those who have been granted it', async () => {
     assert.equal((await browser.api('/granted/x')).status, 200)
     const { requests } = upstream
