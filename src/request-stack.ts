@@ -4,6 +4,7 @@ import { BffError, type ProblemName } from './errors.ts'
 import type { AnswerClientError } from './http/client-error.ts'
 import type { ErrorAnswer } from './http/error-answer.ts'
 import { framingProblem, hasBody } from './http/framing.ts'
+import { closeWithConnection } from './http/queued.ts'
 import { foldPath, pathOf } from './http/request-target.ts'
 import type { Options } from './options.ts'
 import type { createProxy } from './proxy/proxy.ts'
@@ -46,6 +47,7 @@ export function createRequestStack(parts: {
   /** The request stack, in order: who answers, or `null` for what is not ours. */
   function handlerFor(incoming: IncomingMessage, outgoing: ServerResponse): Handler | null {
     const path = pathOf(incoming)
+    closeWithConnection(incoming, outgoing)
     const oddity = framingProblem(incoming, outgoing)
     if (oddity !== null) return refuse(oddity)
     if (!path.startsWith('/')) return refuse('bad_target')

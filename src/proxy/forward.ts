@@ -72,7 +72,8 @@ export function createForwarder(
 
       return new Promise<void>((resolve, reject: (error: BffError) => void) => {
         const upgraded: Passed['upgraded'] = (headers, socket) => {
-          if (upgrading === null) return void socket.destroy()
+          // The browser may have left a moment ago.
+          if (upgrading === null || upgrading.socket.destroyed) return void socket.destroy()
           acceptWebSocket(upgrading, socket, headers, rules, idleMs, bind)
         }
         const again: Passed['again'] = (fresh) => {

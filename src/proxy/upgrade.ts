@@ -20,12 +20,10 @@ export interface Bound {
 /** The browser's side of a WebSocket that is being opened. */
 export interface Upgrading {
   socket: Socket
-  /** What the browser has sent behind its handshake already. */
-  head: Buffer
   /** For a handshake that is answered by plain HTTP after all; the connection closes behind it. */
   response: ServerResponse
-  /** Leaves the socket to whoever reads from it now. */
-  handOver(): void
+  /** Leaves the socket to whoever reads from it now. @returns what the browser has sent behind its handshake already */
+  handOver(): Buffer
 }
 
 /** The one protocol that connections are upgraded to (RFC 6455, section 4.1), and only from HTTP/1.1. */
@@ -48,25 +46,38 @@ export function beginUpgrade(request: IncomingMessage, duplex: Duplex, head: Buf
   const response = new ServerResponse(request)
   response.shouldKeepAlive = false
   response.assignSocket(socket)
-  // Until the upstream has agreed nobody reads, and that the browser has left would not be seen. With nothing there,
-  // reading brings out the end; what is there stays.
-  const look = () => void (socket.readableLength === 0 && socket.read())
+  // Until the upstream has agreed we read, or it would not be seen that the browser has left.
+  const early = [head]
+  let earlyBytes = head.length
+  const keep = (chunk: Buffer) => {
+    early.push(chunk)
+    earlyBytes += chunk.length
+    if (earlyBytes > mostEarlyBytes) socket.destroy()
+  }
   const left = () => void socket.destroy()
-  const handOver = () => void socket.off('readable', look).off('end', left)
-  socket.on('readable', look).once('end', left)
+  // Node's server does this for the responses that it makes itself.
+  const drained = () => void response.emit('drain')
+  const handOver = () => {
+    socket.off('data', keep).off('end', left).off('drain', drained)
+    return Buffer.concat(early)
+  }
+  socket.on('data', keep).once('end', left).on('drain', drained)
   response.once('finish', () => {
     handOver()
     linger(socket)
   })
-  return { socket, head, response, handOver }
+  return { socket, response, handOver }
 }
+
+/** Browsers send nothing behind a handshake before it is answered (RFC 6455, section 4.1); others may send so much. */
+const mostEarlyBytes = 65_536
 
 /**
  * Completes a handshake to which the upstream has agreed, and ties the two sockets together.
  * @param idleMs how long nothing may pass; `null` for ever
  */
 export function acceptWebSocket(
-  { socket, head, response, handOver }: Upgrading,
+  { socket, response, handOver }: Upgrading,
   upstream: Duplex,
   received: IncomingHttpHeaders,
   rules: HeaderRules,
@@ -74,13 +85,13 @@ export function acceptWebSocket(
   bind: Bind,
 ): void {
   response.detachSocket(socket)
-  handOver()
+  const early = handOver()
   const answer = rules.response(received)
   const told = ['sec-websocket-accept', 'sec-websocket-protocol', 'sec-websocket-extensions']
   const lines = told.flatMap((name) => (answer[name] === undefined ? [] : [`${name}: ${String(answer[name])}`]))
   const status = ['HTTP/1.1 101 Switching Protocols', 'upgrade: websocket', 'connection: Upgrade']
   socket.write([...status, ...lines, '', ''].join('\r\n'))
-  if (head.length > 0) upstream.write(head)
+  if (early.length > 0) upstream.write(early)
   const tunnel = createTunnel(socket, upstream, idleMs, {
     used: () => bound.used(),
     closed: () => bound.release(),

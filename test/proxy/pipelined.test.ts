@@ -4,7 +4,7 @@ import { createServer, type Server } from 'node:http'
 import { after, before, describe, test } from 'node:test'
 import { closeServer, listen } from '../../demo/listen.ts'
 import { startWorld, type World } from '../support/world.ts'
-import { fine, openLine, type RawUpstream, signInLines, startRawUpstream } from './raw-peers.ts'
+import { fine, type Line, openLine, type RawUpstream, signInLines, startRawUpstream } from './raw-peers.ts'
 
 const handshake =
   'Connection: Upgrade\r\nUpgrade: websocket\r\nSec-WebSocket-Version: 13\r\nSec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\n'
@@ -71,17 +71,29 @@ describe('a request that comes behind another one, before that has been answered
     await closeServer(server)
   })
 
-  test('each is answered in its turn, and when their client leaves the upstream is let go of all', async () => {
+  /** Asks for so many, of which none is answered. @returns their client, and what resolves when the upstream is let go */
+  async function unanswered(count: number): Promise<{ line: Line; letGo: Promise<unknown> }> {
     const asked = Promise.withResolvers<void>()
     const closed: Promise<unknown>[] = []
     raw.say((socket) => {
       closed.push(once(socket, 'close', { signal: AbortSignal.timeout(5_000) }))
-      if (closed.length === 3) asked.resolve()
+      if (closed.length === count) asked.resolve()
     })
     const line = await openLine(world.relay.port)
-    line.socket.write(get('/api/1') + get('/api/2') + get('/api/3'))
+    line.socket.write(get('/api/x').repeat(count))
     await asked.promise
+    return { line, letGo: Promise.all(closed) }
+  }
+
+  test('is over, like those before it, when their client leaves', async () => {
+    const { line, letGo } = await unanswered(3)
     line.socket.destroy()
-    await Promise.all(closed)
+    await letGo
+  })
+
+  test('is over when a CONNECT behind it ends the connection', async () => {
+    const { line, letGo } = await unanswered(3)
+    line.socket.write('CONNECT localhost:443 HTTP/1.1\r\nHost: localhost\r\n\r\n')
+    await Promise.all([letGo, line.closed()])
   })
 })

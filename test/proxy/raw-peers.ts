@@ -40,12 +40,14 @@ export async function openLine(port: number): Promise<Line> {
   socket.on('error', () => {}) // a reset closes it too
   await once(socket, 'connect')
   const next = async (event: 'data' | 'close') => {
-    try {
-      await once(socket, event, { signal: AbortSignal.timeout(patienceMs) })
-    } catch (cause) {
+    const { promise, resolve, reject } = Promise.withResolvers<void>()
+    const late = setTimeout(() => {
       socket.destroy()
-      throw new Error(`No ${event} for too long, after: ${text}`, { cause })
-    }
+      reject(new Error(`No ${event} for too long, after: ${text}`))
+    }, patienceMs)
+    socket.once(event, resolve)
+    socket.once('close', resolve)
+    await promise.finally(() => clearTimeout(late))
   }
   return {
     socket,
@@ -53,7 +55,10 @@ export async function openLine(port: number): Promise<Line> {
       return text
     },
     async until(part) {
-      while (!text.includes(part)) await next('data')
+      while (!text.includes(part)) {
+        if (socket.closed) throw new Error(`The connection closed after: ${text}`)
+        await next('data')
+      }
     },
     async closed() {
       if (!socket.closed) await next('close')

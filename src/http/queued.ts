@@ -1,0 +1,22 @@
+import type { IncomingMessage, ServerResponse } from 'node:http'
+import type { Socket } from 'node:net'
+
+/** Responses that wait for an earlier one on their connection. */
+const queues = new WeakMap<Socket, Set<ServerResponse>>()
+
+/**
+ * Sees to it that a response which waits for an earlier one closes when its connection does. Node does so too, but not
+ * once a request behind it has asked for an upgrade or a tunnel.
+ */
+export function closeWithConnection({ socket }: IncomingMessage, response: ServerResponse): void {
+  if (response.socket !== null) return
+  const queue = queues.get(socket) ?? new Set()
+  if (!queues.has(socket)) {
+    queues.set(socket, queue)
+    socket.once('close', () => {
+      for (const waiting of queue) waiting.destroy()
+    })
+  }
+  queue.add(response)
+  response.once('close', () => queue.delete(response))
+}

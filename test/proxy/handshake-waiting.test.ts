@@ -1,0 +1,120 @@
+import assert from 'node:assert/strict'
+import { once } from 'node:events'
+import { createServer, type Server } from 'node:http'
+import type { Socket } from 'node:net'
+import { after, before, beforeEach, describe, test } from 'node:test'
+import { closeServer, listen } from '../../demo/listen.ts'
+import { startWorld, type World } from '../support/world.ts'
+import { type Line, openLine, type RawUpstream, signInLines, startRawUpstream } from './raw-peers.ts'
+
+/** How soon the upstream must be let go, in milliseconds. */
+const soonMs = 1_000
+
+const agreed = 'HTTP/1.1 101 Switching Protocols\r\nConnection: Upgrade\r\nUpgrade: websocket\r\n\r\n'
+
+describe('a WebSocket handshake that waits for the answer of its upstream', { concurrency: false }, () => {
+  const disposal = new AsyncDisposableStack()
+  let raw: RawUpstream
+  let world: World
+  let server: Server
+  let port: number
+  let handshake: string
+  before(async () => {
+    raw = disposal.use(await startRawUpstream())
+    world = disposal.use(
+      await startWorld({ store: 'memory', bff: { routes: [{ path: '/ws', upstream: raw.url, webSocket: true }] } }),
+    )
+    const bff = world.nodes[0]?.bff
+    assert.ok(bff !== undefined)
+    // Nothing lies between the clients here and the BFF, that would change when what arrives.
+    server = createServer(bff.handle)
+    bff.attach(server)
+    port = await listen(server, 0, '127.0.0.1')
+    disposal.defer(() => closeServer(server))
+    const own = `Host: localhost\r\nOrigin: ${world.origin}\r\n${await signInLines(world)}`
+    handshake = `GET /ws/x HTTP/1.1\r\n${own}Connection: Upgrade\r\nUpgrade: websocket\r\n\r\n`
+  })
+  after(() => disposal.disposeAsync())
+
+  let upstream: Promise<Socket>
+  beforeEach(() => {
+    const asked = Promise.withResolvers<Socket>()
+    raw.say((socket) => asked.resolve(socket))
+    upstream = asked.promise
+  })
+
+  async function wait(): Promise<{ line: Line; upstream: Socket }> {
+    const line = await openLine(port)
+    line.socket.write(handshake)
+    return { line, upstream: await upstream }
+  }
+  const letGo = (socket: Socket) => once(socket, 'close', { signal: AbortSignal.timeout(soonMs) })
+
+  test('is over when the browser leaves, though it has sent something behind it', async () => {
+    const waiting = await wait()
+    const gone = letGo(waiting.upstream)
+    waiting.line.socket.write('x'.repeat(10_000))
+    waiting.line.socket.end()
+    await gone
+  })
+
+  test('keeps what the browser sends behind it, byte for byte', async () => {
+    const { line, upstream } = await wait()
+    const early = Array.from({ length: 60_000 }, (_, i) => String.fromCharCode(i % 256)).join('')
+    line.socket.write(early.slice(0, 10_000), 'latin1')
+    upstream.write('HTTP/1.1 102 Processing\r\n\r\n')
+    await line.until('102')
+    line.socket.write(early.slice(10_000), 'latin1')
+    let heard = ''
+    const all = Promise.withResolvers<void>()
+    upstream.setEncoding('latin1').on('data', (text: string) => {
+      heard += text
+      if (heard.length >= early.length) all.resolve()
+    })
+    upstream.write(agreed)
+    await all.promise
+    assert.equal(heard, early)
+    line.socket.destroy()
+  })
+
+  test('is broken off when the browser sends more behind it than is worth keeping', async () => {
+    const waiting = await wait()
+    const gone = letGo(waiting.upstream)
+    waiting.line.socket.write('x'.repeat(200_000))
+    await Promise.all([gone, waiting.line.closed()])
+  })
+
+  test('leaves no connection when the upstream agrees at the moment when the browser leaves', async () => {
+    const { line, upstream } = await wait()
+    const gone = letGo(upstream)
+    // Both lie before the BFF when it looks next, in this order.
+    line.socket.end(() => upstream.write(agreed))
+    await gone
+  })
+
+  test('is answered by plain HTTP to the last byte, however long that is', async () => {
+    const { line, upstream } = await wait()
+    const body = 'long '.repeat(200_000)
+    const closed = line.closed()
+    upstream.end(`HTTP/1.1 503 No\r\nContent-Length: ${body.length}\r\n\r\n${body}`)
+    await closed
+    assert.match(line.text, /^HTTP\/1\.1 503 /)
+    assert.ok(line.text.endsWith(`\r\n\r\n${body}`), `${line.text.length} bytes arrived`)
+  })
+
+  test('holds its upstream up while the browser does not read a long answer', async () => {
+    const { line, upstream } = await wait()
+    line.socket.pause()
+    const piece = Buffer.alloc(1_000_000, 'long\n')
+    upstream.write(`HTTP/1.1 200 OK\r\nContent-Length: ${60 * piece.length}\r\n\r\n`)
+    for (let i = 0; i < 60; i++) upstream.write(piece)
+    await once(upstream, 'drain', { signal: AbortSignal.timeout(200) }).then(
+      () => assert.fail('all of it was taken'),
+      () => undefined,
+    )
+    const closed = line.closed()
+    line.socket.resume()
+    await closed
+    assert.ok(line.text.length > 60 * piece.length)
+  })
+})
