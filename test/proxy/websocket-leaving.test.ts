@@ -77,6 +77,17 @@ describe('one side of a WebSocket that leaves', { concurrency: false }, () => {
     await closed
   })
 
+  test('the upstream by a reset while the browser speaks: its last word arrives, and the browser is let go', async () => {
+    const { line, upstream } = await open('/ws/x', agreed)
+    upstream.pause()
+    const closed = Promise.withResolvers<void>()
+    line.socket.once('close', () => closed.resolve()) // by a reset, too
+    line.socket.write(Buffer.alloc(5_000_000))
+    upstream.write(fromUpstream, () => upstream.destroy())
+    await closed.promise
+    assert.ok(line.text.endsWith('\x81\x03bye'))
+  })
+
   test('a handshake with a body is refused, and the upstream is not asked', async () => {
     const { length } = raw.log
     for (const body of ['Content-Length: 2\r\n', 'Transfer-Encoding: chunked\r\n']) {
