@@ -10,7 +10,7 @@ import type { OperatorSessions, WhichSessions } from './session/operator-session
 import { createCounters } from './telemetry/counters.ts'
 import { createSay } from './telemetry/events.ts'
 import { createLog } from './telemetry/log.ts'
-import { isWorker, runWorkers, tellReady } from './workers.ts'
+import { type Crash, isWorker, runWorkers, tellReady } from './workers.ts'
 
 const help = `coatcheck: leave your tokens at the door, keep the ticket
 
@@ -29,7 +29,8 @@ ${variablesHelp()}`
 const commands: Readonly<Record<string, (given: Given) => Promise<number | undefined>>> = {
   serve: async ({ config }) => {
     const options = readConfiguration(config)
-    if ((options.workers ?? 1) > 1 && !isWorker) return runWorkers(options.workers ?? 1, tellOfCrashes())
+    const { workers, timing } = parseOptions(options, { production: inProduction() })
+    if (workers > 1 && !isWorker) return runWorkers(workers, timing.restart, tellOfCrashes())
     return serve(options)
   },
   check: async ({ config }) => {
@@ -120,7 +121,7 @@ async function serve(options: BffOptions): Promise<undefined> {
 
 function tellOfCrashes() {
   const say = createSay(createLog(), createCounters())
-  return (code: number | null, signal: string | null) => say('worker_crashed', { code, signal })
+  return (crash: Crash) => say('worker_crashed', { ...crash })
 }
 
 try {

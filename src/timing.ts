@@ -33,6 +33,7 @@ export const timingSchema = z
     recheck: ms(60_000).describe('before a stream that is open asks again whether its session is still there'),
     heartbeat: ms(20_000).describe('between signs of life on `/bff/events`'),
     connectionLife: ms(300_000).describe('before upstreams are connected to anew, which follows a change in DNS'),
+    restart: ms(1_000).describe('before a worker that keeps crashing is replaced, doubling to ten times as much'),
     drain: ms(60_000).describe('how long shutdown waits for what is in flight'),
   })
   .check((context) => {
