@@ -49,14 +49,15 @@ export function createRedisStore({ url, prefix, waitReplicas }: RedisSettings, t
   channel.on('error', () => undefined) // said once, by the connection that commands go through
   let subscribed = false
   channel.on('ready', async () => {
-    tell({ is: 'reconnected' })
-    if (subscribed) return // node-redis does it again by itself
     try {
-      await channel.subscribe(keys.changed, (message) => readChange(message, tell))
+      // Later on node-redis has done it again by itself before it says that it is ready.
+      if (!subscribed) await channel.subscribe(keys.changed, (message) => readChange(message, tell))
       subscribed = true
     } catch (error) {
       say('channel_failed', {}, error) // tried again when the connection is made again
     }
+    // Not before it listens: whoever looks now is told of everything that comes after.
+    tell({ is: 'reconnected' })
   })
   channel.connect().catch(() => undefined) // closed before it was ever connected
 

@@ -30,7 +30,7 @@ export interface OpenStreams {
    * @returns what takes the stream off again
    */
   add(ref: string | null, stream: Stream): () => void
-  /** This node is going away. */
+  /** This node is going away: closes what is open, and at once what is still opened. */
   closeAll(): void
 }
 
@@ -43,6 +43,7 @@ interface Open {
 
 export function createOpenStreams(store: Store, timing: Timing, say: Say): OpenStreams {
   const open = new Map<string | null, Open>()
+  let isLeaving = false
 
   function close(ref: string | null, closing: Closing) {
     const session = open.get(ref)
@@ -63,9 +64,13 @@ export function createOpenStreams(store: Store, timing: Timing, say: Say): OpenS
     const found = await store.tokens.remaining(ref).catch(() => null)
     const session = open.get(ref)
     if (session === undefined) return
-    // While the store does not answer, streams stay open.
+    // While the store does not answer, streams stay open, but not past the end that no use would have put off.
     let next = timing.storeBudget
-    if (found !== null) {
+    if (found === null) {
+      const left = (session.endsAt ?? Number.POSITIVE_INFINITY) - store.now()
+      if (left <= 0) return close(ref, { is: 'ended', reason: 'absolute' })
+      next = Math.min(next, left)
+    } else {
       if (found.is === 'gone') {
         return found.reason === 'expired' ? ranOut(ref, session) : close(ref, { is: 'ended', reason: found.reason })
       }
@@ -87,6 +92,10 @@ export function createOpenStreams(store: Store, timing: Timing, say: Say): OpenS
 
   return {
     add(ref, stream) {
+      if (isLeaving) {
+        stream.close({ is: 'going-away' })
+        return () => undefined
+      }
       const session = open.get(ref) ?? { streams: new Set(), timer: undefined, endsAt: undefined }
       open.set(ref, session)
       session.streams.add(stream)
@@ -100,6 +109,8 @@ export function createOpenStreams(store: Store, timing: Timing, say: Say): OpenS
       }
     },
     closeAll() {
+      // What was asked for before may open only now.
+      isLeaving = true
       for (const ref of [...open.keys()]) close(ref, { is: 'going-away' })
     },
   }

@@ -6,6 +6,7 @@ import { createClient } from 'redis'
 import { WebSocket, WebSocketServer } from 'ws'
 import { closeServer, listen } from '../../demo/listen.ts'
 import type { BffOptions } from '../../src/index.ts'
+import { startRedisGate } from '../rotation/redis-gate.ts'
 import type { Browser } from '../support/browser.ts'
 import { type OwnRedis, startRedis } from '../support/redis.ts'
 import { startWorld, type World } from '../support/world.ts'
@@ -96,6 +97,41 @@ describe('what is open when its session ends', { concurrency: false }, () => {
     await client.sendCommand(['CLIENT', 'KILL', 'TYPE', 'pubsub'])
     client.destroy()
     await endIn(open, 5_000)
+  })
+
+  test('is closed when its record went before this node could hear of it, once it hears', async () => {
+    await using gate = await startRedisGate(redis.url)
+    const subscribing = gate.stop('subscribe', 'before')
+    await using world = await startWorld({ redisUrl: gate.url, bff: { routes } })
+    await subscribing.reached
+    const browser = world.browser()
+    await browser.login()
+    const open = await opens(world, browser, 0)
+    await removeSilently(world)
+    subscribing.go()
+    await endIn(open, 2_000)
+  })
+
+  for (const [limit, bff] of [
+    ['idle', { idleTimeoutSeconds: 1 }],
+    ['absolute', { absoluteTimeoutSeconds: 1 }],
+  ] as const) {
+    test(`is closed when its session has come to its ${limit} limit`, async () => {
+      await using world = await startWorld({ redisUrl: redis.url, bff: { routes, ...bff } })
+      const browser = world.browser()
+      await browser.login()
+      await endIn(await opens(world, browser, 0), 2_000)
+    })
+  }
+
+  test('is closed at the absolute limit though Redis does not answer', async () => {
+    const bff = { routes, absoluteTimeoutSeconds: 2, timing: { store: 300, grace: 1_500 } }
+    await using world = await startWorld({ redisUrl: redis.url, bff })
+    const browser = world.browser()
+    await browser.login()
+    const open = await opens(world, browser, 0)
+    await redis.pause()
+    await endIn(open, 3_000).finally(redis.resume)
   })
 
   test('stays open while its session lives, however often it is looked at and the channel comes back', async () => {

@@ -17,15 +17,16 @@ export interface Standstill {
  */
 export interface RedisGate extends AsyncDisposable {
   url: string
-  /** Stops the next command of this name on its way there, or the answer to it on its way back. */
-  stop(script: ScriptName, where: 'before' | 'after'): Standstill
+  /** Stops the next script or command of this name on its way there, or the answer to it on its way back. */
+  stop(name: ScriptName | 'subscribe', where: 'before' | 'after'): Standstill
   /** Resets every connection, and every new one until `mend`. */
   cut(): void
   mend(): void
 }
 
 interface Planned {
-  sha: string
+  /** By which it is known among the bytes. */
+  sign: string
   where: 'before' | 'after'
   reached: () => void
   open: Promise<void>
@@ -39,7 +40,7 @@ export async function startRedisGate(redisUrl: string): Promise<RedisGate> {
 
   /** Takes the plan that a chunk of commands sets off, if there is one. */
   function planFor(chunk: Buffer): Planned | undefined {
-    const index = planned.findIndex(({ sha }) => chunk.includes(sha))
+    const index = planned.findIndex(({ sign }) => chunk.includes(sign))
     return index < 0 ? undefined : planned.splice(index, 1)[0]
   }
 
@@ -99,11 +100,11 @@ export async function startRedisGate(redisUrl: string): Promise<RedisGate> {
 
   return {
     url: `redis://127.0.0.1:${address.port}`,
-    stop(script, where) {
+    stop(name, where) {
       const reached = Promise.withResolvers<void>()
       const open = Promise.withResolvers<void>()
-      const sha = createHash('sha1').update(scripts[script]).digest('hex')
-      planned.push({ sha, where, reached: reached.resolve, open: open.promise })
+      const sign = name === 'subscribe' ? name : createHash('sha1').update(scripts[name]).digest('hex')
+      planned.push({ sign, where, reached: reached.resolve, open: open.promise })
       return { reached: reached.promise, go: open.resolve }
     },
     cut() {
