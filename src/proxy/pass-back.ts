@@ -7,6 +7,7 @@ import type { SignedIn } from '../tokens/signed-in.ts'
 import { refuseAmbiguous } from './ambiguous.ts'
 import { readBearerChallenge } from './challenge.ts'
 import type { Passenger } from './connection.ts'
+import { endStream } from './end-stream.ts'
 import type { HeaderRules } from './headers.ts'
 import type { IdleLimit, Watch } from './idle-limit.ts'
 import { passInterim } from './interim.ts'
@@ -69,7 +70,7 @@ export function createPassBack(passed: Passed, insteadOf: (() => Promise<string 
     if (!isEventStream.test(String(headers['content-type']))) return
     if (!passed.limitsEvents) watch?.release()
     bound = bind(() => {
-      response.end()
+      endStream(response, announced >= 0)
       upstream?.abort(new Error('the session has ended'))
     })
   }

@@ -1,0 +1,183 @@
+import assert from 'node:assert/strict'
+import { once } from 'node:events'
+import { createServer } from 'node:http'
+import type { Socket } from 'node:net'
+import { after, before, describe, test } from 'node:test'
+import { setTimeout as pause } from 'node:timers/promises'
+import { closeServer, listen } from '../../demo/listen.ts'
+import { createBff } from '../../src/index.ts'
+import { createRecordedLog } from '../support/recorded-log.ts'
+import { startWorld, type World } from '../support/world.ts'
+import { isWhole, type Line, openLine, type RawUpstream, startRawUpstream } from './raw-peers.ts'
+
+/** How soon a stream has to be closed, in milliseconds. */
+const soonMs = 1_000
+
+const stream = 'HTTP/1.1 200 OK\r\nContent-Type: text/event-stream\r\n'
+const agreed = 'HTTP/1.1 101 Switching Protocols\r\nConnection: Upgrade\r\nUpgrade: websocket\r\n\r\n'
+const goingAway = '\x88\x0c\x03\xe9going away'
+const ended = '\x88\x0f\x11\x31session ended'
+
+describe('a stream that is open when its session ends', { concurrency: false }, () => {
+  let raw: RawUpstream
+  let world: World
+  before(async () => {
+    raw = await startRawUpstream()
+    world = await startWorld({
+      store: 'memory',
+      bff: { routes: [{ path: '/api', upstream: raw.url, webSocket: true }] },
+    })
+  })
+  after(async () => {
+    await world.close()
+    await raw[Symbol.asyncDispose]()
+  })
+
+  for (const [name, whole] of Object.entries({
+    'a short frame': frame(5),
+    'an empty frame behind its first byte': frame(0),
+    'a frame with a length of 16 bits': frame(300),
+    'a frame with a length of 64 bits': frame(70_000),
+    'a masked frame': frame(7, true),
+  })) {
+    test(`says 4401 right behind ${name}, wherever in it that was`, async () => {
+      const cuts = [1, 2, 3, 5, 9, 12, whole.length - 1].filter((cut) => cut < whole.length)
+      for (const cut of new Set(cuts)) {
+        const user = await signIn(world)
+        const { line, upstream } = await ask(raw, user.handshake, world.relay.port)
+        upstream.write(agreed)
+        await line.until('\r\n\r\n')
+        const head = line.text.length
+        upstream.write(whole.subarray(0, cut))
+        while (line.text.length < head + cut) await once(line.socket, 'data')
+        await user.logOut()
+        upstream.write(Buffer.concat([whole.subarray(cut), frame(3)]))
+        await line.closed()
+        assert.ok(line.text.slice(head) === whole.toString('latin1') + ended, `cut behind ${cut} bytes`)
+      }
+    })
+  }
+
+  test('inside a frame that does not end is broken off after a second, and no sooner', async () => {
+    const user = await signIn(world)
+    const { line, upstream } = await ask(raw, user.handshake, world.relay.port)
+    upstream.write(agreed)
+    upstream.write(Buffer.concat([frameHead(2 ** 40), Buffer.from('only so much')]))
+    await line.until('only so much')
+    await user.logOut()
+    const began = performance.now()
+    await line.closed()
+    const tookMs = performance.now() - began
+    assert.ok(tookMs > 900 && tookMs < 1_500, `${tookMs} ms`)
+    assert.ok(line.text.endsWith('only so much'), 'nothing is put inside a frame')
+  })
+
+  test('is told, three hundred times over, within a second', async () => {
+    const user = await signIn(world)
+    raw.say((socket) => socket.write(agreed))
+    const open = async () => {
+      const line = await openLine(world.relay.port)
+      line.socket.write(user.handshake)
+      await line.until('\r\n\r\n')
+      return line
+    }
+    const lines = await Promise.all(Array.from({ length: 300 }, open))
+    const began = performance.now()
+    await user.logOut()
+    await Promise.all(lines.map((line) => line.until(ended)))
+    const tookMs = performance.now() - began
+    assert.ok(tookMs < soonMs, `${tookMs} ms`)
+    await Promise.all(lines.map((line) => line.closed()))
+    await raw.emptied()
+  })
+
+  test('and that has said how long it will be is broken off at once: nobody waits for the rest', async () => {
+    const user = await signIn(world)
+    const { line, upstream } = await ask(raw, user.get, world.relay.port)
+    upstream.write(`${stream}Content-Length: 1000\r\n\r\ndata: one\n\n`)
+    await line.until('data: one')
+    await user.logOut()
+    const began = performance.now()
+    await line.closed()
+    assert.ok(performance.now() - began < soonMs)
+    assert.equal(isWhole(line.text), false)
+  })
+})
+
+test('an event stream that nobody reads is taken away when its session ends', async () => {
+  await using disposal = new AsyncDisposableStack()
+  const raw = disposal.use(await startRawUpstream())
+  const world = disposal.use(await startWorld({ bff: { routes: [{ path: '/api', upstream: raw.url }] } }))
+  const bff = createBff(world.options, createRecordedLog())
+  disposal.defer(() => bff.close())
+  const server = createServer(bff.handle)
+  const port = await listen(server, 0, '127.0.0.1')
+  disposal.defer(() => closeServer(server))
+  const user = await signIn(world)
+  const accepted = once(server, 'connection')
+  const { line, upstream } = await ask(raw, user.get, port)
+  disposal.defer(() => void line.socket.destroy())
+  line.socket.pause()
+  const [near]: Socket[] = await accepted
+  assert.ok(near)
+  upstream.write(`${stream}\r\n`)
+  upstream.write(Buffer.alloc(30_000_000, 'data: more\n\n'))
+  while (!near.writableNeedDrain) await pause(10)
+  const gone = once(near, 'close', { signal: AbortSignal.timeout(soonMs) })
+  await user.logOut()
+  await gone
+})
+
+test('what opens only when its node is going away already is closed at once, and holds nothing up', async () => {
+  await using disposal = new AsyncDisposableStack()
+  const raw = disposal.use(await startRawUpstream())
+  const routes = [{ path: '/api', upstream: raw.url, webSocket: true }]
+  const world = disposal.use(await startWorld({ store: 'memory', bff: { routes } }))
+  const user = await signIn(world)
+  const events = await ask(raw, user.get, world.relay.port)
+  const socket = await ask(raw, user.handshake, world.relay.port)
+  const closed = world.nodes[0]?.bff.close()
+  socket.upstream.write(agreed)
+  await socket.line.until(goingAway)
+  events.upstream.write(`${stream}\r\ndata: one\n\n`)
+  await events.line.until('\r\n0\r\n')
+  socket.line.socket.destroy()
+  await closed
+})
+
+async function signIn(at: World) {
+  const browser = at.browser()
+  await browser.login()
+  const own = `Host: localhost\r\nCookie: bff=${browser.cookies.get('bff')?.value}\r\nOrigin: ${at.origin}\r\n`
+  const get = `GET /api/x HTTP/1.1\r\n${own}X-CSRF: 1\r\n`
+  return {
+    get: `${get}\r\n`,
+    handshake: `${get}Connection: Upgrade\r\nUpgrade: websocket\r\n\r\n`,
+    logOut: async () => assert.equal((await browser.api('/bff/logout', { method: 'POST' })).status, 200),
+  }
+}
+
+/** Both ends, when the upstream has heard the request. */
+async function ask(raw: RawUpstream, request: string, port: number): Promise<{ line: Line; upstream: Socket }> {
+  const arrived = Promise.withResolvers<Socket>()
+  raw.say((socket) => arrived.resolve(socket))
+  const line = await openLine(port)
+  line.socket.write(request)
+  return { line, upstream: await arrived.promise }
+}
+
+/** The head of a frame of a message that goes on: it says how long the frame is. */
+function frameHead(bytes: number, isMasked = false): Buffer {
+  const mask = isMasked ? 0x80 : 0
+  if (bytes < 126) return Buffer.from([0x01, mask + bytes])
+  const isLong = bytes > 65_535
+  const head = Buffer.alloc(isLong ? 10 : 4)
+  head.set([0x01, mask + (isLong ? 127 : 126)])
+  head.writeUIntBE(bytes, isLong ? 4 : 2, isLong ? 6 : 2)
+  return head
+}
+
+/** @param isMasked as no server should send it */
+function frame(bytes: number, isMasked = false): Buffer {
+  return Buffer.concat([frameHead(bytes, isMasked), Buffer.alloc(bytes + (isMasked ? 4 : 0), 'abc')])
+}
