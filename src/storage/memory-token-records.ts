@@ -45,11 +45,11 @@ export function createMemoryTokenRecords(
       records.set(ref, { ...first, ...answered, ...limits }, leftOf(limits, at))
       return 'begun'
     },
-    async remaining(ref, idleMs = 0) {
+    async remaining(ref, idleMs = 0, onceInMs = 0) {
       const record = records.get(ref)
       if (record === undefined) return gone(ref)
       const at = now()
-      if (idleMs > 0) {
+      if (idleMs > 0 && at - record.extendedAt >= onceInMs) {
         Object.assign(record, { extendedAt: at, idleMs })
         records.expire(ref, leftOf(record, at))
       }

@@ -66,8 +66,8 @@ export function createRedisTokenRecords(
       const [is] = await run('begin', ref, [epoch, set, idleMs, absoluteMs, grantEndsAt])
       return is === 'begun' ? 'begun' : 'exists'
     },
-    async remaining(ref, idleMs = 0) {
-      const reply = await run('remaining', ref, [idleMs])
+    async remaining(ref, idleMs = 0, onceInMs = 0) {
+      const reply = await run('remaining', ref, [idleMs, onceInMs])
       const [is, idle, absolute] = reply
       return is === 'remaining' ? { is, idleMs: Number(idle), absoluteMs: Number(absolute) } : gone(reply)
     },

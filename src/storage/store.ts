@@ -170,8 +170,11 @@ export interface TokenRecords {
     ref: string,
     first: { epoch: string; set: string; idleMs: number; absoluteMs: number; grantEndsAt?: number | undefined },
   ): Promise<'begun' | 'exists'>
-  /** What is left of the session, or why it is gone; with `idleMs` the idle limit is first pushed out to it (never past the absolute one). */
-  remaining(ref: string, idleMs?: number): Promise<Remaining>
+  /**
+   * What is left of the session, or why it is gone; with `idleMs` the idle limit is first pushed out to it (never past the
+   * absolute one), unless that was done less than `onceInMs` ago.
+   */
+  remaining(ref: string, idleMs?: number, onceInMs?: number): Promise<Remaining>
   acquire(
     ref: string,
     flight: Fence & { id: string; doubt: Doubt | null; open: boolean; leaseMs: number },

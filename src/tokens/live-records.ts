@@ -32,14 +32,15 @@ export function createLiveRecords(
   open: ReturnType<typeof createOpenedSets>,
 ): LiveRecords {
   const idleMs = options.idleTimeoutSeconds * 1000
+  const onceInMs = idleMs * slideAfterShare
   const sliding = new Set<string>()
 
-  // No request waits for it, and many at once write once.
+  // No request waits for it, and many at once write once: here by asking once, on other nodes by what the store knows.
   const use: LiveRecords['use'] = (ref, { extendedAt }, now) => {
-    if (now - extendedAt <= idleMs * slideAfterShare || sliding.has(ref)) return
+    if (now - extendedAt <= onceInMs || sliding.has(ref)) return
     sliding.add(ref)
     store.tokens
-      .remaining(ref, idleMs)
+      .remaining(ref, idleMs, onceInMs)
       .catch(() => undefined) // the next request tries again
       .finally(() => sliding.delete(ref))
   }
@@ -56,7 +57,7 @@ export function createLiveRecords(
       return () => {
         const now = store.now()
         use(ref, { extendedAt }, now)
-        if (now - extendedAt > idleMs * slideAfterShare) extendedAt = now
+        if (now - extendedAt > onceInMs) extendedAt = now
       }
     },
   }

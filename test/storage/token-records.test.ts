@@ -368,6 +368,23 @@ for (const [name, open] of Object.entries(stores)) {
       assert.deepEqual(await store.tokens.remaining(text(), minute), { is: 'gone', reason: 'expired' })
     })
 
+    claim('sliding is done once in a while, though many ask at the same time', async (store) => {
+      const ref = text()
+      await store.tokens.begin(ref, { epoch: 'e', set: 's', idleMs: minute, absoluteMs: 9 * minute })
+      const extendedAt = async () => (await store.tokens.read(ref))?.extendedAt ?? 0
+      const first = await extendedAt()
+      const slide = (onceInMs: number) => store.tokens.remaining(ref, 2 * minute, onceInMs)
+      await until(async () => store.now() >= first + 50)
+      await Promise.all([slide(minute), slide(minute)])
+      assert.equal(await extendedAt(), first)
+      await slide(20)
+      const second = await extendedAt()
+      assert.ok(second >= first + 20)
+      const left = await slide(minute)
+      assert.ok(left.is === 'remaining' && left.idleMs > minute)
+      assert.equal(await extendedAt(), second)
+    })
+
     claim(
       'a record goes when nothing is left to spend, whatever is used, unless a refresh brings more',
       async (store) => {

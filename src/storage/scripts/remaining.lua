@@ -1,11 +1,11 @@
 -- What is left of a session; first pushes its idle limit out, never past the absolute one, if asked to.
--- ARGV: idle ms, 0 to leave the limit alone.
+-- ARGV: idle ms, 0 to leave the limit alone; ms within which it is not pushed out twice, whoever asks.
 -- gone + reason | remaining + idle ms + absolute ms
 if not exists() then return gone() end
 local at = now()
 local absolute = ends_at() - at
 local idle = tonumber(ARGV[3])
-if idle > 0 then
+if idle > 0 and at - number('extendedAt') >= tonumber(ARGV[4]) then
   redis.call('HSET', KEYS[1], 'extendedAt', at, 'idle', idle)
   redis.call('PEXPIRE', KEYS[1], math.max(math.min(idle, absolute), 1))
 end
