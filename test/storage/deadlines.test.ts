@@ -1,0 +1,58 @@
+import assert from 'node:assert/strict'
+import { describe, test } from 'node:test'
+import { createDeadlines } from '../../src/storage/deadlines.ts'
+
+const limitMs = 200
+
+const timers = () => process.getActiveResourcesInfo().filter((kind) => kind === 'Timeout').length
+
+function create() {
+  return createDeadlines(
+    limitMs,
+    () => new RangeError('late'),
+    (cause) => new Error('failed', { cause }),
+  )
+}
+
+describe('the deadline of store commands', { concurrency: false }, () => {
+  test('is kept for a thousand of them by one timer, which goes when they have gone', async () => {
+    const deadlines = create()
+    const before = timers()
+    const finish = Promise.withResolvers<string>()
+    const all = Array.from({ length: 1_000 }, () => deadlines.within(finish.promise))
+    assert.equal(timers(), before + 1)
+    finish.resolve('answer')
+    assert.deepEqual(new Set(await Promise.all(all)), new Set(['answer']))
+    const began = performance.now()
+    while (timers() > before) {
+      assert.ok(performance.now() - began < 5 * limitMs, 'it is still there')
+      await new Promise((resolve) => setImmediate(resolve))
+    }
+  })
+
+  test('is for each its own: never early, and a tenth late at most but for what the machine takes', async () => {
+    const deadlines = create()
+    const waits: Promise<void>[] = []
+    for (let i = 0; i < 5; i++) {
+      const began = performance.now()
+      const never = deadlines.within(new Promise(() => undefined))
+      waits.push(
+        assert.rejects(never, (error: Error) => {
+          const tookMs = performance.now() - began
+          assert.ok(tookMs >= limitMs && tookMs < 1.1 * limitMs + 100, `${tookMs} ms`)
+          return error.message === 'failed' && error.cause instanceof RangeError
+        }),
+      )
+      await new Promise((resolve) => setTimeout(resolve, limitMs / 7))
+    }
+    await Promise.all(waits)
+  })
+
+  test('that has passed is the end of it: what fails later fails for nobody', async () => {
+    const deadlines = create()
+    const failing = Promise.withResolvers<never>()
+    await assert.rejects(deadlines.within(failing.promise), { message: 'failed' })
+    failing.reject(new Error('after all'))
+    await new Promise((resolve) => setImmediate(resolve))
+  })
+})
