@@ -14,7 +14,7 @@ import { pageStyleHash } from './pages/error-page.ts'
 import { createProxy } from './proxy/proxy.ts'
 import { createProvider } from './relying-party/provider.ts'
 import { createRequestStack } from './request-stack.ts'
-import { createOwnServer, startServer, stopServer } from './servers.ts'
+import { createOwnServer, startServer, stopServer, untilClosed } from './servers.ts'
 import { createCookieJar } from './session/cookie-jar.ts'
 import { createLogins } from './session/logins.ts'
 import { createLogout } from './session/logout.ts'
@@ -59,7 +59,10 @@ export interface Bff {
   ready(): Promise<void>
   /** Starts a server on `host` and `port` (and `adminPort`). */
   listen(): Promise<Server>
-  /** Stops accepting, waits for requests, refreshes and revocations in flight (at most `timing.drain`), and closes. */
+  /**
+   * Stops accepting, waits for requests, refreshes and revocations in flight (at most `timing.drain`), and closes. A server
+   * of your own is waited for when it was given to `attach` and told to close before: what stays open on it closes now.
+   */
   close(): Promise<void>
 }
 
@@ -118,11 +121,19 @@ export function createBff(options: BffOptions, parts: { log?: Logger; store?: St
   provider.configuration().catch(() => undefined)
 
   const servers: Server[] = []
+  /** Those of others that have begun to listen. */
+  const attached = new Set<Server>()
 
   return {
     handle: stack.handle,
     upgrade: stack.upgrade,
-    attach: stack.attach,
+    attach(server) {
+      stack.attach(server)
+      const note = () => void attached.add(server)
+      if (server.listening) note()
+      else server.once('listening', note)
+      server.once('close', () => attached.delete(server))
+    },
     counts: counters.counts,
     sessions: operatorSessions,
     router(request, response, next) {
@@ -147,7 +158,8 @@ export function createBff(options: BffOptions, parts: { log?: Logger; store?: St
       return server
     },
     async close() {
-      const closed = servers.map(stopServer)
+      const closing = [...attached].filter(({ listening }) => !listening)
+      const closed = [...servers.map(stopServer), ...closing.map(untilClosed)]
       streams.closeAll()
       const drained = Promise.all(closed).then(() => tokens.drain())
       await Promise.race([drained, new Promise((done) => setTimeout(done, timing.drain).unref())])

@@ -41,8 +41,14 @@ export async function startServer(server: Server, port: number, host: string): P
 
 /** Stops accepting, and resolves when the last request in flight has been answered. */
 export async function stopServer(server: Server): Promise<void> {
-  const closed = once(server, 'close')
+  const closed = untilClosed(server)
   server.close()
+  await closed
+}
+
+/** Resolves when a server that accepts nothing more has answered the last request in flight. */
+export async function untilClosed(server: Server): Promise<void> {
+  const closed = once(server, 'close')
   // A connection whose request was in flight just now is idle a moment later, and would be kept alive.
   const sweep = setInterval(() => server.closeIdleConnections(), 50)
   await closed
@@ -78,6 +84,7 @@ export function attachTo(server: Server, { isRoute, upgrades, upgrade, refuseCon
   })
   server.on('checkContinue', (request: IncomingMessage, response: ServerResponse) => {
     if (isRoute(request)) holdContinue(request)
+    else if (server.listenerCount('checkContinue') > 1) return
     else response.writeContinue()
     server.emit('request', request, response)
   })

@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict'
 import { once } from 'node:events'
-import { createServer, type RequestListener, type Server } from 'node:http'
+import { createServer, type RequestListener, type Server, type ServerResponse } from 'node:http'
 import { after, before, describe, test } from 'node:test'
 import express from 'express'
 import { WebSocket, WebSocketServer } from 'ws'
@@ -17,20 +17,20 @@ describe('inside a server of somebody else', { concurrency: false }, () => {
   let cookie: string
   let bff: Bff
   let said: LogLine[]
+  let live: { path: string; upstream: string; webSocket: boolean }
   before(async () => {
     world = disposal.use(await startWorld())
     const sockets = createServer()
     const echo = new WebSocketServer({ server: sockets })
     echo.on('connection', (socket) => socket.on('message', (data) => socket.send(data)))
-    const live = `http://127.0.0.1:${await listen(sockets, 0, '127.0.0.1')}`
+    live = { path: '/live', upstream: `http://127.0.0.1:${await listen(sockets, 0, '127.0.0.1')}`, webSocket: true }
     disposal.defer(() => closeServer(sockets))
     disposal.defer(() => {
       for (const client of echo.clients) client.terminate()
     })
     const { log, lines } = createRecordedLog()
     said = lines
-    const routes = [...world.options.routes, { path: '/live', upstream: live, webSocket: true }]
-    bff = createBff({ ...world.options, routes }, { log })
+    bff = createBff({ ...world.options, routes: [...world.options.routes, live] }, { log })
     disposal.defer(() => bff.close())
     const browser = world.browser()
     await browser.login()
@@ -99,6 +99,64 @@ describe('inside a server of somebody else', { concurrency: false }, () => {
       server.on('connect', (_request, socket) => void (socket.writable && socket.end('HTTP/1.1 200 OK\r\n\r\n')))
     })
     assert.deepEqual([await asks(tunnels.port, 'a.example:443'), await asks(tunnels.port, '/api/x')], ['200', '405'])
+  })
+
+  test('that is told to close, close ends what is open there and waits for what is under way', async () => {
+    const own = createBff({ ...world.options, routes: [...world.options.routes, live] }, createRecordedLog())
+    const server = createServer(own.handle)
+    disposal.defer(() => closeServer(server))
+    own.attach(server)
+    await own.ready()
+    const origin = `http://127.0.0.1:${await listen(server, 0, '127.0.0.1')}`
+    const socket = new WebSocket(`${origin.replace('http', 'ws')}/live/x`, {
+      headers: { cookie, origin: world.origin },
+    })
+    await once(socket, 'open')
+    const slow = Promise.withResolvers<ServerResponse>()
+    world.upstream.onRequest((request, response) => {
+      if (request.url === '/slow') slow.resolve(response)
+      else response.writeHead(200, { 'content-type': 'text/event-stream' }).write('data: one\n\n')
+      return true
+    })
+    const events = await fetch(`${origin}/api/events`, { headers: { cookie, 'x-csrf': '1' } })
+    const answer = fetch(`${origin}/api/slow`, { headers: { cookie, 'x-csrf': '1' } })
+    const upstream = await slow.promise
+    world.upstream.onRequest(() => false)
+    const left = once(socket, 'close')
+    server.close()
+    const closed = own.close()
+    assert.equal(await events.text(), 'data: one\n\n')
+    assert.equal((await left)[0], 1001)
+    upstream.end('answered')
+    assert.equal(await (await answer).text(), 'answered')
+    await closed
+    assert.equal(server.listening, false)
+  })
+
+  test('that asks for bodies itself where they are not ours, each request is handled once', async () => {
+    const handled: string[] = []
+    const { port } = await serve(
+      (request, response) => {
+        handled.push(request.url ?? '')
+        bff.handle(request, response)
+      },
+      (server) => {
+        bff.attach(server)
+        server.on('checkContinue', (request, response) => {
+          if (request.url !== '/own') return
+          handled.push('asked')
+          response.end()
+        })
+      },
+    )
+    for (const path of ['/own', '/api/x']) {
+      const line = await openLine(port)
+      const own = `Host: localhost\r\nCookie: ${cookie}\r\nX-CSRF: 1\r\nConnection: close\r\n`
+      line.socket.write(`POST ${path} HTTP/1.1\r\n${own}Expect: 100-continue\r\nContent-Length: 4\r\n\r\nbody`)
+      await line.closed()
+      assert.match(line.text, /HTTP\/1\.1 200 /)
+    }
+    assert.deepEqual(handled, ['asked', '/api/x'])
   })
 
   test('handle and upgrade serve what they are given directly', async () => {
