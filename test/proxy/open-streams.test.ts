@@ -6,6 +6,7 @@ import { createClient } from 'redis'
 import { WebSocket, WebSocketServer } from 'ws'
 import { closeServer, listen } from '../../demo/listen.ts'
 import type { BffOptions } from '../../src/index.ts'
+import { timingSchema } from '../../src/timing.ts'
 import { startRedisGate } from '../rotation/redis-gate.ts'
 import type { Browser } from '../support/browser.ts'
 import { type OwnRedis, startRedis } from '../support/redis.ts'
@@ -77,7 +78,8 @@ describe('what is open when its session ends', { concurrency: false }, () => {
     for (const each of open) await endIn(each, 1_000)
   })
 
-  test('is closed when its record is gone though nobody said so, at the next look', async () => {
+  test('is closed when its record is gone though nobody said so, at the next look, which is after a minute at the latest', async () => {
+    assert.equal(timingSchema.parse({}).recheck, 60_000)
     await using world = await startWorld({ redisUrl: redis.url, bff: { routes, timing: { recheck: 200 } } })
     const browser = world.browser()
     await browser.login()

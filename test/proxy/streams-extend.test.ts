@@ -10,7 +10,7 @@ import { startWorld, type World } from '../support/world.ts'
 const idleTimeoutSeconds = 1
 const talkMs = 100
 
-describe('what passes on a stream that is open', { concurrency: true }, () => {
+describe('what passes on a stream that is open', { concurrency: false }, () => {
   let live: ServerResponse | undefined
   const upstream = createServer((_request, response) => {
     live = response.writeHead(200, { 'content-type': 'text/event-stream' })
@@ -25,7 +25,8 @@ describe('what passes on a stream that is open', { concurrency: true }, () => {
       { path: '/plain', upstream: to, webSocket: true },
       { path: '/extending', upstream: to, webSocket: true, streamsExtend: true },
     ]
-    world = await startWorld({ bff: { routes, idleTimeoutSeconds } })
+    // Looked at often: to look is not to use either.
+    world = await startWorld({ bff: { routes, idleTimeoutSeconds, timing: { recheck: 100 } } })
   })
   after(async () => {
     for (const client of sockets.clients) client.terminate()
@@ -48,6 +49,18 @@ describe('what passes on a stream that is open', { concurrency: true }, () => {
     const [code] = await once(socket, 'close')
     clearInterval(talking)
     assert.equal(code, 4401)
+    assert.equal((await browser.api('/bff/user')).status, 401)
+  })
+
+  test('does not on a stream of events either', async () => {
+    const browser = world.browser()
+    await browser.login()
+    const stream = await browser.api('/plain/events')
+    const talking = setInterval(() => live?.write('data: more\n\n'), talkMs).unref()
+    const began = performance.now()
+    assert.match(await stream.text(), /^data: one\n\n(data: more\n\n){3}/)
+    clearInterval(talking)
+    assert.ok(performance.now() - began < 2_000 * idleTimeoutSeconds)
     assert.equal((await browser.api('/bff/user')).status, 401)
   })
 

@@ -44,6 +44,34 @@ describe('what is said on a WebSocket', { concurrency: false }, () => {
     `GET /ws/x HTTP/1.1\r\nHost: localhost\r\nCookie: ${cookie}\r\nOrigin: ${world.origin}\r\nConnection: Upgrade\r\n` +
     'Upgrade: websocket\r\nSec-WebSocket-Version: 13\r\nSec-WebSocket-Key: AAAAAAAAAAAAAAAAAAAAAA==\r\n\r\n'
 
+  test('at its opening is what belongs to it, and nothing that either side has no right to say', async () => {
+    const add = (lines: string[]) =>
+      lines.push('Set-Cookie: planted=1', 'Server: upstream', 'Strict-Transport-Security: max-age=1', 'X-More: 1')
+    sockets.once('headers', add)
+    const arrived = once(sockets, 'connection')
+    const forged = {
+      authorization: 'Bearer forged',
+      'x-forwarded-for': '9.9.9.9',
+      'x-real-ip': '9.9.9.9',
+      x_user: 'root',
+    }
+    const headers = { cookie, origin: world.origin, ...forged, 'x-passes': '1' }
+    const near = new WebSocket(`${world.origin.replace('http', 'ws')}/ws/x`, { headers })
+    const [answer] = await once(near, 'upgrade')
+    const [, request] = await arrived
+    assert.deepEqual(Object.keys(answer.headers).toSorted(), [
+      'connection',
+      'sec-websocket-accept',
+      'sec-websocket-extensions',
+      'upgrade',
+    ])
+    assert.match(request.headers.authorization, /^Bearer (?!forged)/)
+    assert.equal(request.headers['x-passes'], '1')
+    assert.match(request.headers['x-forwarded-for'], /^(?:::ffff:)?127\.0\.0\.1$/)
+    for (const name of ['cookie', 'x-real-ip', 'x_user']) assert.equal(request.headers[name], undefined, name)
+    near.terminate()
+  })
+
   for (const perMessageDeflate of [true, false]) {
     const how = perMessageDeflate ? 'compressed' : 'plain'
     test(`${how}: messages of all sizes arrive whole, in order, both ways`, async () => {
