@@ -25,6 +25,7 @@ export function createTunnel(
 ): Tunnel {
   const boundary = createFrameBoundary()
   let ending: Closing | undefined
+  let isGoodbyeSaid = false
   let open = 2
 
   function breakOff() {
@@ -34,6 +35,7 @@ export function createTunnel(
 
   function sayGoodbye({ is }: Closing) {
     if (browser.writableEnded) return breakOff()
+    isGoodbyeSaid = true
     browser.end(closeFrames[is])
     upstream.destroy()
     // Whoever does not close their side in answer is not waited for.
@@ -58,10 +60,10 @@ export function createTunnel(
   function tie(from: Duplex, to: Duplex) {
     to.on('drain', () => from.resume())
     from.on('end', () => to.end())
-    // Broken off on one side is broken off on the other.
+    // Broken off on one side is broken off on the other; but not by us, whose goodbye is on its way behind what came before.
     from.on('error', () => to.destroy())
     from.on('close', () => {
-      if (!from.readableEnded) to.destroy()
+      if (!from.readableEnded && !isGoodbyeSaid) to.destroy()
       open -= 1
       if (open === 0) told.closed()
     })
@@ -70,6 +72,7 @@ export function createTunnel(
   upstream.allowHalfOpen = true
   upstream.on('data', toBrowser)
   browser.on('data', (chunk: Buffer) => {
+    if (isGoodbyeSaid) return // its answer, which is read for what follows: the end of its side
     told.used()
     if (!upstream.writableEnded && !upstream.write(chunk)) browser.pause()
   })

@@ -170,10 +170,7 @@ export interface TokenRecords {
     ref: string,
     first: { epoch: string; set: string; idleMs: number; absoluteMs: number; grantEndsAt?: number | undefined },
   ): Promise<'begun' | 'exists'>
-  /**
-   * What is left of the session, or why it is gone; with `idleMs` the idle limit is first pushed out to it (never past the
-   * absolute one), unless that was done less than `onceInMs` ago.
-   */
+  /** What is left, or why it is gone; with `idleMs` the idle limit is first pushed out to it (never past the absolute one), once in `onceInMs`. */
   remaining(ref: string, idleMs?: number, onceInMs?: number): Promise<Remaining>
   acquire(
     ref: string,

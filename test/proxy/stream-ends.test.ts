@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict'
 import { once } from 'node:events'
-import { createServer } from 'node:http'
+import { createServer, type Server } from 'node:http'
 import type { Socket } from 'node:net'
 import { after, before, describe, test } from 'node:test'
 import { setTimeout as pause } from 'node:timers/promises'
@@ -8,7 +8,8 @@ import { closeServer, listen } from '../../demo/listen.ts'
 import { createBff } from '../../src/index.ts'
 import { createRecordedLog } from '../support/recorded-log.ts'
 import { startWorld, type World } from '../support/world.ts'
-import { isWhole, type Line, openLine, type RawUpstream, startRawUpstream } from './raw-peers.ts'
+import { isWhole, openLine, type RawUpstream, startRawUpstream } from './raw-peers.ts'
+import { ask, frame, frameHead, signIn } from './stream-peers.ts'
 
 /** How soon a stream has to be closed, in milliseconds. */
 const soonMs = 1_000
@@ -104,28 +105,77 @@ describe('a stream that is open when its session ends', { concurrency: false }, 
   })
 })
 
-test('an event stream that nobody reads is taken away when its session ends', async () => {
-  await using disposal = new AsyncDisposableStack()
-  const raw = disposal.use(await startRawUpstream())
-  const world = disposal.use(await startWorld({ bff: { routes: [{ path: '/api', upstream: raw.url }] } }))
-  const bff = createBff(world.options, createRecordedLog())
-  disposal.defer(() => bff.close())
-  const server = createServer(bff.handle)
-  const port = await listen(server, 0, '127.0.0.1')
-  disposal.defer(() => closeServer(server))
-  const user = await signIn(world)
-  const accepted = once(server, 'connection')
-  const { line, upstream } = await ask(raw, user.get, port)
-  disposal.defer(() => void line.socket.destroy())
-  line.socket.pause()
-  const [near]: Socket[] = await accepted
-  assert.ok(near)
-  upstream.write(`${stream}\r\n`)
-  upstream.write(Buffer.alloc(30_000_000, 'data: more\n\n'))
-  while (!near.writableNeedDrain) await pause(10)
-  const gone = once(near, 'close', { signal: AbortSignal.timeout(soonMs) })
-  await user.logOut()
-  await gone
+describe('a client that does nothing about the end of its session', () => {
+  const disposal = new AsyncDisposableStack()
+  let raw: RawUpstream
+  let world: World
+  let server: Server
+  let port: number
+  before(async () => {
+    raw = disposal.use(await startRawUpstream())
+    const routes = [{ path: '/api', upstream: raw.url, webSocket: true }]
+    world = disposal.use(await startWorld({ bff: { routes } }))
+    const bff = createBff(world.options, createRecordedLog())
+    disposal.defer(() => bff.close())
+    server = createServer(bff.handle)
+    bff.attach(server)
+    port = await listen(server, 0, '127.0.0.1')
+    disposal.defer(() => closeServer(server))
+  })
+  after(() => disposal.disposeAsync())
+
+  test('nor reads its event stream loses it all the same', async () => {
+    const user = await signIn(world)
+    const accepted = once(server, 'connection')
+    const { line, upstream } = await ask(raw, user.get, port)
+    line.socket.pause()
+    const [near]: Socket[] = await accepted
+    assert.ok(near)
+    upstream.write(`${stream}\r\n`)
+    upstream.write(Buffer.alloc(30_000_000, 'data: more\n\n'))
+    while (!near.writableNeedDrain) await pause(10)
+    const gone = once(near, 'close', { signal: AbortSignal.timeout(soonMs) })
+    await user
+      .logOut()
+      .finally(() => gone)
+      .finally(() => line.socket.destroy())
+  })
+
+  test('but reads, however late, hears of it on its WebSocket behind all that came before', async () => {
+    const user = await signIn(world)
+    const accepted = once(server, 'connection')
+    const { line, upstream } = await ask(raw, user.handshake, port)
+    const [near]: Socket[] = await accepted
+    assert.ok(near)
+    upstream.write(agreed)
+    await line.until('\r\n\r\n')
+    line.socket.pause()
+    // Frames that go on and on with a message, each of two zeros.
+    upstream.write(Buffer.concat([frame(0), Buffer.alloc(30_000_000)]))
+    while (!near.writableNeedDrain) await pause(10)
+    await user.logOut()
+    await pause(100)
+    line.socket.resume()
+    await line.closed()
+    assert.ok(line.text.endsWith(`\0\0${ended}`))
+  })
+
+  test('nor closes its WebSocket loses it a second after it was told', async () => {
+    const user = await signIn(world)
+    const accepted = once(server, 'connection')
+    const { line, upstream } = await ask(raw, user.handshake, port)
+    line.socket.allowHalfOpen = true
+    const [near]: Socket[] = await accepted
+    assert.ok(near)
+    upstream.write(agreed)
+    await line.until('\r\n\r\n')
+    const gone = once(near, 'close', { signal: AbortSignal.timeout(2 * soonMs) })
+    await user.logOut()
+    const began = performance.now()
+    await line.until(ended)
+    await gone.finally(() => line.socket.destroy())
+    assert.ok(performance.now() - began > 500, 'it had time to')
+  })
 })
 
 test('what opens only when its node is going away already is closed at once, and holds nothing up', async () => {
@@ -144,40 +194,3 @@ test('what opens only when its node is going away already is closed at once, and
   socket.line.socket.destroy()
   await closed
 })
-
-async function signIn(at: World) {
-  const browser = at.browser()
-  await browser.login()
-  const own = `Host: localhost\r\nCookie: bff=${browser.cookies.get('bff')?.value}\r\nOrigin: ${at.origin}\r\n`
-  const get = `GET /api/x HTTP/1.1\r\n${own}X-CSRF: 1\r\n`
-  return {
-    get: `${get}\r\n`,
-    handshake: `${get}Connection: Upgrade\r\nUpgrade: websocket\r\n\r\n`,
-    logOut: async () => assert.equal((await browser.api('/bff/logout', { method: 'POST' })).status, 200),
-  }
-}
-
-/** Both ends, when the upstream has heard the request. */
-async function ask(raw: RawUpstream, request: string, port: number): Promise<{ line: Line; upstream: Socket }> {
-  const arrived = Promise.withResolvers<Socket>()
-  raw.say((socket) => arrived.resolve(socket))
-  const line = await openLine(port)
-  line.socket.write(request)
-  return { line, upstream: await arrived.promise }
-}
-
-/** The head of a frame of a message that goes on: it says how long the frame is. */
-function frameHead(bytes: number, isMasked = false): Buffer {
-  const mask = isMasked ? 0x80 : 0
-  if (bytes < 126) return Buffer.from([0x01, mask + bytes])
-  const isLong = bytes > 65_535
-  const head = Buffer.alloc(isLong ? 10 : 4)
-  head.set([0x01, mask + (isLong ? 127 : 126)])
-  head.writeUIntBE(bytes, isLong ? 4 : 2, isLong ? 6 : 2)
-  return head
-}
-
-/** @param isMasked as no server should send it */
-function frame(bytes: number, isMasked = false): Buffer {
-  return Buffer.concat([frameHead(bytes, isMasked), Buffer.alloc(bytes + (isMasked ? 4 : 0), 'abc')])
-}

@@ -1,0 +1,42 @@
+import assert from 'node:assert/strict'
+import type { Socket } from 'node:net'
+import type { World } from '../support/world.ts'
+import { type Line, openLine, type RawUpstream } from './raw-peers.ts'
+
+/** A user, by what their browser sends. */
+export async function signIn(at: World) {
+  const browser = at.browser()
+  await browser.login()
+  const own = `Host: localhost\r\nCookie: bff=${browser.cookies.get('bff')?.value}\r\nOrigin: ${at.origin}\r\n`
+  const get = `GET /api/x HTTP/1.1\r\n${own}X-CSRF: 1\r\n`
+  return {
+    get: `${get}\r\n`,
+    handshake: `${get}Connection: Upgrade\r\nUpgrade: websocket\r\n\r\n`,
+    logOut: async () => assert.equal((await browser.api('/bff/logout', { method: 'POST' })).status, 200),
+  }
+}
+
+/** Both ends, when the upstream has heard the request. */
+export async function ask(raw: RawUpstream, request: string, port: number): Promise<{ line: Line; upstream: Socket }> {
+  const arrived = Promise.withResolvers<Socket>()
+  raw.say((socket) => arrived.resolve(socket))
+  const line = await openLine(port)
+  line.socket.write(request)
+  return { line, upstream: await arrived.promise }
+}
+
+/** The head of a frame of a message that goes on: it says how long the frame is. */
+export function frameHead(bytes: number, isMasked = false): Buffer {
+  const mask = isMasked ? 0x80 : 0
+  if (bytes < 126) return Buffer.from([0x01, mask + bytes])
+  const isLong = bytes > 65_535
+  const head = Buffer.alloc(isLong ? 10 : 4)
+  head.set([0x01, mask + (isLong ? 127 : 126)])
+  head.writeUIntBE(bytes, isLong ? 4 : 2, isLong ? 6 : 2)
+  return head
+}
+
+/** @param isMasked as no server should send it */
+export function frame(bytes: number, isMasked = false): Buffer {
+  return Buffer.concat([frameHead(bytes, isMasked), Buffer.alloc(bytes + (isMasked ? 4 : 0), 'abc')])
+}
