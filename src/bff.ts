@@ -34,6 +34,7 @@ import { type Counts, createCounters } from './telemetry/counters.ts'
 import { createSay } from './telemetry/events.ts'
 import { createLog } from './telemetry/log.ts'
 import { createOpenStreams } from './tokens/open-streams.ts'
+import { createRanOut } from './tokens/ran-out.ts'
 import { createSeal } from './tokens/seal.ts'
 import { createTokens } from './tokens/tokens.ts'
 
@@ -87,14 +88,15 @@ export function createBff(options: BffOptions, parts: { log?: Logger; store?: St
   const jar = createCookieJar(checked)
   const cookie = createSessionCookie(checked, jar, store.sessions, say)
   const logins = createLogins(store, seal, jar, timing.login, say)
-  const tellRanOut = createTellRanOut(store, say)
+  const ranOut = createRanOut(store, say)
+  const tellRanOut = createTellRanOut(store, ranOut)
   const sessions = createSessions(checked, provider, tokens, logins, tellRanOut, say)
   const logout = createLogout(checked, jar, seal, provider, tokens, tellRanOut)
   const providerLogout = createProviderLogout(store, provider, tokens, say)
 
   const headers = createSecurityHeaders(checked, pageStyleHash)
   const answer = createErrorAnswer(say, checked, headers.endpoints)
-  const streams = createOpenStreams(store, timing, say)
+  const streams = createOpenStreams(store, timing, ranOut)
   const watch = createSessionWatch(store, streams, tellRanOut)
   const userSessions = createUserSessions(checked, store, tokens, tellRanOut, say)
   const operatorSessions = createOperatorSessions(checked, store, tokens)

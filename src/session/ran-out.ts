@@ -1,5 +1,5 @@
 import type { Store } from '../storage/store.ts'
-import type { Say } from '../telemetry/events.ts'
+import type { RanOut } from '../tokens/ran-out.ts'
 import { factsIn } from './session-record.ts'
 
 /**
@@ -9,14 +9,11 @@ import { factsIn } from './session-record.ts'
  */
 export type TellRanOut = (ref: string) => Promise<void>
 
-export function createTellRanOut(store: Store, say: Say): TellRanOut {
+export function createTellRanOut(store: Store, ranOut: RanOut): TellRanOut {
   return async (ref) => {
     const left = await store.tokens.remaining(ref)
     if (left.is !== 'gone' || left.reason !== 'expired') return
     const facts = factsIn((await store.sessions.get(ref)) ?? '')
-    if (facts === null) return
-    say('session_ended', { ref, reason: store.now() < facts.endsAt ? 'idle' : 'absolute' })
-    // The record that still told of it: without it nobody says so again.
-    await store.sessions.del([ref])
+    if (facts !== null) await ranOut(ref, facts.endsAt).said
   }
 }

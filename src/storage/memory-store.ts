@@ -24,7 +24,7 @@ export function createMemoryStore(endedMs: number): Store {
       get: async (ref) => sessions.get(ref) ?? null,
       set: (ref, value, { expiration }) => tokens.writeSession(ref, value, expiration.value),
       expire: async (ref, seconds) => sessions.expire(ref, seconds * 1000),
-      del: async (refs) => refs.forEach(sessions.delete),
+      del: async (refs) => refs.filter(sessions.delete).length,
     },
     logins: {
       put: async (id, binder, payload, lifeMs) => logins.set(id, { binder, payload }, lifeMs),

@@ -54,7 +54,7 @@ export function createMemoryTokenRecords(
         records.expire(ref, leftOf(record, at))
       }
       const absoluteMs = Math.min(record.endsAt, record.grantEndsAt ?? record.endsAt) - at
-      return { is: 'remaining', idleMs: records.left(ref), absoluteMs }
+      return { is: 'remaining', idleMs: records.left(ref), absoluteMs, longestMs: record.endsAt - at }
     },
     async acquire(ref, flight) {
       const record = records.get(ref)

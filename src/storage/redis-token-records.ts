@@ -68,8 +68,9 @@ export function createRedisTokenRecords(
     },
     async remaining(ref, idleMs = 0, onceInMs = 0) {
       const reply = await run('remaining', ref, [idleMs, onceInMs])
-      const [is, idle, absolute] = reply
-      return is === 'remaining' ? { is, idleMs: Number(idle), absoluteMs: Number(absolute) } : gone(reply)
+      const [is, idle, absolute, longest] = reply
+      if (is !== 'remaining') return gone(reply)
+      return { is, idleMs: Number(idle), absoluteMs: Number(absolute), longestMs: Number(longest) }
     },
     async acquire(ref, { id, epoch, version, doubt, open, leaseMs }): Promise<Acquired> {
       const args = [id, epoch, version, doubt?.attempt ?? '', doubt?.beat ?? 0, open ? 1 : 0, leaseMs]

@@ -40,7 +40,7 @@ export interface SessionRecords {
   /** Only for a session that exists: what has ended meanwhile is not written. */
   set(ref: string, value: string, options: SetOptions): Promise<'written' | 'gone'>
   expire(ref: string, seconds: number): Promise<unknown>
-  del(refs: string[]): Promise<unknown>
+  del(refs: string[]): Promise<number>
 }
 
 export interface LoginRecords {
@@ -149,7 +149,7 @@ export type Ended =
   | { is: 'none' }
   | { is: 'notMine' }
 
-export type Remaining = Gone | { is: 'remaining'; idleMs: number; absoluteMs: number }
+export type Remaining = Gone | { is: 'remaining'; idleMs: number; absoluteMs: number; longestMs: number }
 
 export type Change =
   | { is: 'stored'; ref: string }
@@ -160,7 +160,7 @@ export type Change =
 
 /**
  * Every operation may be repeated with the same arguments: after a timeout, repeating it tells what became of it.
- * `grantEndsAt`: store time in ms at which the record goes since nothing is left to spend; absent when not known.
+ * `grantEndsAt`: store time in ms at which nothing is left to spend; absent when not known, and left out of `longestMs`.
  */
 export interface TokenRecords {
   /** Every session there is, in no order; one that begins or ends meanwhile may be among them. Reads every key. */

@@ -1,12 +1,12 @@
 import type { GoneReason, Remaining, Store } from '../storage/store.ts'
-import type { Say } from '../telemetry/events.ts'
 import type { Timing } from '../timing.ts'
+import type { Limit, RanOut } from './ran-out.ts'
 
 /** Whoever wants to be told what is left is told at the latest when so little is. */
 export const soonMs = 60_000
 
 /** How a session ended, as far as it can be known: `expired` when nothing tells which of its limits was reached. */
-export type EndOfSession = GoneReason | 'idle' | 'absolute'
+export type EndOfSession = GoneReason | Limit
 
 /** Why a stream is closed: its session has ended or run out, or this node is going away. */
 export type Closing = { is: 'ended'; reason: EndOfSession } | { is: 'going-away' }
@@ -41,7 +41,7 @@ interface Open {
   endsAt: number | undefined
 }
 
-export function createOpenStreams(store: Store, timing: Timing, say: Say): OpenStreams {
+export function createOpenStreams(store: Store, timing: Timing, ranOut: RanOut): OpenStreams {
   const open = new Map<string | null, Open>()
   let isLeaving = false
 
@@ -52,10 +52,10 @@ export function createOpenStreams(store: Store, timing: Timing, say: Say): OpenS
     for (const stream of session?.streams ?? []) stream.close(closing)
   }
 
-  function ranOut(ref: string, { endsAt }: Open) {
+  function closeRunOut(ref: string, { endsAt }: Open) {
     if (endsAt === undefined) return close(ref, { is: 'ended', reason: 'expired' })
-    const reason = store.now() < endsAt ? 'idle' : 'absolute'
-    say('session_ended', { ref, reason })
+    const { reason, said } = ranOut(ref, endsAt)
+    said.catch(() => undefined) // then whoever sees it next says so
     close(ref, { is: 'ended', reason })
   }
 
@@ -72,9 +72,11 @@ export function createOpenStreams(store: Store, timing: Timing, say: Say): OpenS
       next = Math.min(next, left)
     } else {
       if (found.is === 'gone') {
-        return found.reason === 'expired' ? ranOut(ref, session) : close(ref, { is: 'ended', reason: found.reason })
+        return found.reason === 'expired'
+          ? closeRunOut(ref, session)
+          : close(ref, { is: 'ended', reason: found.reason })
       }
-      session.endsAt = store.now() + found.absoluteMs
+      session.endsAt = store.now() + found.longestMs
       for (const stream of session.streams) stream.left?.(found)
       const left = Math.min(found.idleMs, found.absoluteMs) + 1
       // A stream outlives the answer to "may this request pass", so it is asked for again.

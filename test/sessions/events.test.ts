@@ -6,7 +6,7 @@ import { describe, test } from 'node:test'
 import { buildSpa } from '../../demo/build-spa.ts'
 import type { Browser } from '../support/browser.ts'
 import { launchBrowser } from '../support/chromium.ts'
-import { eventsOf, type StreamEvent } from '../support/event-stream.ts'
+import { eventsOf } from '../support/event-stream.ts'
 import { startWorld, type World } from '../support/world.ts'
 
 const asEventSource = { accept: 'text/event-stream', 'sec-fetch-site': 'same-origin' }
@@ -57,18 +57,24 @@ describe('the events of a session', () => {
     ['idle', { idleTimeoutSeconds: 1 }],
     ['absolute', { absoluteTimeoutSeconds: 1 }],
   ] as const) {
-    test(`tell that the session ran into its ${reason} limit, and so does the log`, async () => {
-      await using world = await startWorld({ bff: limits })
+    test(`tell on every node that the session ran into its ${reason} limit, and the log says so once`, async () => {
+      await using world = await startWorld({ nodes: 2, bff: limits })
       const browser = world.browser()
       await browser.login()
-      const told: StreamEvent[] = []
-      for await (const event of eventsOf(await listen(world, browser))) told.push(event)
+      const streams = await Promise.all([listen(world, browser, 0), listen(world, browser, 1)])
+      for (const told of await Promise.all(streams.map((stream) => Array.fromAsync(eventsOf(stream))))) {
+        assert.deepEqual(
+          told.map(({ event }) => event),
+          ['expiring', 'ended'],
+        )
+        assert.deepEqual(told[1]?.data, { reason })
+      }
+      assert.equal((await browser.api('/bff/user')).status, 401)
+      const said = world.log.filter(({ msg }) => msg === 'session_ended')
       assert.deepEqual(
-        told.map(({ event }) => event),
-        ['expiring', 'ended'],
+        said.map((line) => line['reason']),
+        [reason],
       )
-      assert.deepEqual(told[1]?.data, { reason })
-      assert.equal(world.log.filter((line) => line.msg === 'session_ended' && line.reason === reason).length, 1)
     })
   }
 

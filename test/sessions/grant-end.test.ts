@@ -2,6 +2,7 @@ import assert from 'node:assert/strict'
 import { describe, test } from 'node:test'
 import { demoAccounts } from '../../demo/accounts.ts'
 import type { Browser } from '../support/browser.ts'
+import { eventsOf } from '../support/event-stream.ts'
 import { createTokenEndpoint } from '../support/token-endpoint.ts'
 import { startWorld } from '../support/world.ts'
 
@@ -51,6 +52,24 @@ describe('a session whose refresh token has an end', () => {
     const browser = world.browser()
     await browser.login()
     near((await left(browser)).expiresIn, 300)
+  })
+
+  test('B9: has been idle when it ends with it, by an open stream and by a request alike', async () => {
+    const endpoint = createTokenEndpoint()
+    endpoint.add({ refresh_expires_in: 1 })
+    await using world = await startWorld({ provider: { accessTokenSeconds: 1, intercept: endpoint.intercept } })
+    const [listening, asking] = [world.browser(), world.browser()]
+    await asking.login()
+    await listening.login()
+    const headers = { accept: 'text/event-stream', 'sec-fetch-site': 'same-origin' }
+    const told = await Array.fromAsync(eventsOf(await listening.request('/bff/events', { headers })))
+    assert.deepEqual(told.at(-1), { event: 'ended', data: { reason: 'idle' } })
+    assert.equal((await asking.api('/bff/user')).status, 401)
+    const said = world.log.filter(({ msg }) => msg === 'session_ended')
+    assert.deepEqual(
+      said.map((line) => line['reason']),
+      ['idle', 'idle'],
+    )
   })
 
   test('B9: is not cut short by 0, which stands for no end', async () => {

@@ -57,8 +57,9 @@ for (const [name, open] of Object.entries(stores)) {
       assert.equal(await sessions.get('ref'), '{"a":1}')
       await sessions.expire('ref', 30)
       assert.equal(await sessions.get('ref'), '{"a":1}')
-      await sessions.del(['ref'])
+      assert.equal(await sessions.del(['ref']), 1)
       assert.equal(await sessions.get('ref'), null)
+      assert.equal(await sessions.del(['ref']), 0)
     })
   })
 }

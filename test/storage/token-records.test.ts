@@ -406,6 +406,7 @@ for (const [name, open] of Object.entries(stores)) {
         near((await left()).idleMs, minute)
         near((await left(4 * minute)).idleMs, minute)
         near((await left()).absoluteMs, minute)
+        near((await left()).longestMs, 9 * minute)
         const flight = (version: number) => ({ id: text(), epoch: 'e', version, unanswered: 1, set: 's' })
         await store.tokens.replace(ref, { ...flight(1), grantEndsAt: at + 2 * minute })
         near((await left()).idleMs, 2 * minute)
