@@ -97,7 +97,7 @@ export function createBff(options: BffOptions, parts: { log?: Logger; store?: St
   const headers = createSecurityHeaders(checked, pageStyleHash)
   const answer = createErrorAnswer(say, checked, headers.endpoints)
   const streams = createOpenStreams(store, timing, ranOut)
-  const watch = createSessionWatch(store, streams, tellRanOut)
+  const watch = createSessionWatch(tokens, streams, tellRanOut)
   const userSessions = createUserSessions(checked, store, tokens, tellRanOut, say)
   const operatorSessions = createOperatorSessions(checked, store, tokens)
   const limits = createRateLimits(checked, store, say)

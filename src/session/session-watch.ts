@@ -1,11 +1,14 @@
-import type { Store } from '../storage/store.ts'
 import { type Left, type OpenStreams, soonMs } from '../tokens/open-streams.ts'
+import type { Tokens } from '../tokens/tokens.ts'
 import type { SessionEvents, SessionLeft } from '../wire.ts'
 import type { TellRanOut } from './ran-out.ts'
 
 /** Tells of one session what its browser should hear. */
 export interface SessionWatch {
-  /** @returns `null` when the session is over @throws BffError `store_unreachable` */
+  /**
+   * @returns `null` when the session is over
+   * @throws BffError `no_session` when it is there and cannot be read here, `store_unreachable`
+   */
   left(ref: string): Promise<SessionLeft | null>
   /**
    * @param tell `expiring` again after each time that the session was used meanwhile; after `ended` nothing follows
@@ -17,10 +20,10 @@ export interface SessionWatch {
 
 export type Tell = <E extends keyof SessionEvents>(event: E, data: SessionEvents[E]) => void
 
-export function createSessionWatch(store: Store, streams: OpenStreams, tellRanOut: TellRanOut): SessionWatch {
+export function createSessionWatch(tokens: Tokens, streams: OpenStreams, tellRanOut: TellRanOut): SessionWatch {
   return {
     async left(ref) {
-      const left = await store.tokens.remaining(ref)
+      const left = await tokens.remaining(ref, false)
       if (left.is === 'remaining') return inSeconds(left)
       await tellRanOut(ref)
       return null
