@@ -8,13 +8,13 @@ export interface LoggedInUser {
   idToken: string | null
 }
 
-/** Longer ID tokens, in characters, are not put into an address: servers commonly read no more than 8 KB of one. */
+/** Longer hints, in characters, are not put into an address: servers commonly read no more than 8 KB of one. */
 const longestHint = 6_000
 
 /**
  * Where to send the browser to log out at the provider (OpenID Connect RP-Initiated Logout 1.0, section 2).
- * @param hint `id_token` puts the ID token into the address, unless it is too long for one; without it the user is named by
- * `logout_hint`
+ * @param hint `id_token` puts the ID token into the address; without it the user is named by `logout_hint`. What is too
+ * long for an address is left out: no hint is required
  * @returns `null` when the provider has no such address, or cannot be asked whether it has
  */
 export async function endSessionUrl(
@@ -30,9 +30,10 @@ export async function endSessionUrl(
     return ownLogoutUrl(provider, configuration, returnTo)
   }
   const { idToken } = user
-  const fits = hint === 'id_token' && idToken !== null && idToken.length <= longestHint
-  const named = fits ? { id_token_hint: idToken } : { logout_hint: nameOf(user) }
-  return buildEndSessionUrl(configuration, { ...named, post_logout_redirect_uri: returnTo, state }).href
+  const hints: Record<string, string>[] = [{ logout_hint: nameOf(user) }]
+  if (hint === 'id_token' && idToken !== null) hints.unshift({ id_token_hint: idToken })
+  const fitting = hints.find((one) => String(new URLSearchParams(one)).length <= longestHint)
+  return buildEndSessionUrl(configuration, { ...fitting, post_logout_redirect_uri: returnTo, state }).href
 }
 
 /** A way of the provider's own, which takes no `state`. */
