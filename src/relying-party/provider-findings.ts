@@ -1,8 +1,10 @@
-import type { Options } from '../options.ts'
+import type { Options, Route } from '../options.ts'
 import { paths } from '../wire.ts'
 import { clientAuthMethod } from './client-authentication.ts'
+import { clientGrant } from './client-credentials.ts'
 import { asymmetric, bySecret, clockToleranceSeconds } from './issuer-keys.ts'
 import { providerProfiles } from './provider-profiles.ts'
+import { exchangeGrant } from './token-exchange.ts'
 
 /** One line of `coatcheck check`: what was found and, unless it is fine, what to do. */
 export interface Finding {
@@ -18,9 +20,7 @@ const dateInexactness = 2
 
 /** Compares what the provider says with what we are configured to do, a line for each subject. */
 export function compareWithProvider(options: Options, metadata: ProviderDocument): Finding[] {
-  return [issuer, pkce, scope, grant, clientAuthentication, encryption, audience, pushed, logout, backChannel].flatMap(
-    (compare) => compare(options, metadata),
-  )
+  return comparisons.flatMap((compare) => compare(options, metadata))
 }
 
 /** What has to be entered at the provider, whatever it says. */
@@ -96,6 +96,18 @@ const grant: Comparison = (options, metadata) => {
     : warning(`refresh tokens: it does not say that it grants them; ${offlineAccess}`)
 }
 
+const routeTokens: Comparison = ({ routes }, metadata) => {
+  // Where nothing is listed, as at some that grant all of them, nothing can be said.
+  const granted = listOf(metadata, 'grant_types_supported')
+  if (granted === null) return []
+  return [...Map.groupBy(routes, grantOf)].flatMap(([grantType, those]) => {
+    if (grantType === null) return []
+    const found = `tokens of ${those.map(({ path }) => path).join(', ')}: by ${grantType}`
+    if (granted.includes(grantType)) return ok(found)
+    return problem(`${found}, which is not among ${granted.join(', ')}; switch it on there, or these calls fail`)
+  })
+}
+
 const clientAuthentication: Comparison = (options, metadata) => {
   const offered = listOf(metadata, 'token_endpoint_auth_methods_supported') ?? ['client_secret_basic']
   const method = clientAuthMethod(options, offered)
@@ -145,6 +157,27 @@ const backChannel: Comparison = (_options, metadata) =>
   metadata['backchannel_logout_supported'] === true
     ? ok('back-channel logout: offered')
     : warning('back-channel logout: not offered; a logout elsewhere is noticed when a refresh is refused')
+
+const comparisons: readonly Comparison[] = [
+  issuer,
+  pkce,
+  scope,
+  grant,
+  routeTokens,
+  clientAuthentication,
+  encryption,
+  audience,
+  pushed,
+  logout,
+  backChannel,
+]
+
+/** How a route's own access token is asked for, `null` where the session's own or none goes along. */
+function grantOf({ token, accessToken, exchange }: Route): string | null {
+  if (token === 'client') return clientGrant
+  if (exchange !== undefined) return exchangeGrant
+  return accessToken === undefined ? null : 'refresh_token'
+}
 
 /** `null` where the provider does not say. */
 function listOf(document: ProviderDocument, name: string): readonly string[] | null {

@@ -1,7 +1,8 @@
 import type { Provider } from './provider.ts'
 import { requestToken, type TokenAnswer } from './token-request.ts'
 
-const grantType = 'urn:ietf:params:oauth:grant-type:token-exchange'
+/** As a provider lists it among its grant types. */
+export const exchangeGrant = 'urn:ietf:params:oauth:grant-type:token-exchange'
 const accessTokenType = 'urn:ietf:params:oauth:token-type:access_token'
 
 /** An access token that is a JWT may be called either (RFC 8693, section 3). */
@@ -22,5 +23,5 @@ export function exchangeToken(
     subject_token_type: accessTokenType,
     requested_token_type: accessTokenType,
   }
-  return requestToken(provider, grantType, asked, (granted) => usableTypes.has(granted['issued_token_type']))
+  return requestToken(provider, exchangeGrant, asked, (granted) => usableTypes.has(granted['issued_token_type']))
 }

@@ -39,7 +39,13 @@ const configured = (changes: Partial<BffOptions>): BffOptions => ({
   clientSecret: 'not-a-secret',
   sessionSecret: 'x'.repeat(32),
   store: 'memory',
-  routes: [{ path: '/api', upstream: 'http://127.0.0.1:9' }],
+  routes: [route({})],
+  ...changes,
+})
+
+const route = (changes: Partial<BffOptions['routes'][number]>) => ({
+  path: '/api',
+  upstream: 'http://127.0.0.1:9',
   ...changes,
 })
 
@@ -150,6 +156,16 @@ describe('coatcheck check', () => {
     'no end_session_endpoint': [{ end_session_endpoint: undefined }, {}, /^warning logout/],
     'no back-channel logout': [{ backchannel_logout_supported: false }, {}, /^warning back-channel/],
     'no pushed requests, which are required': [{}, { pushedAuthorization: 'required' }, /^problem pushed/],
+    'no token exchange for a route that needs it': [
+      {},
+      { routes: [route({ exchange: { audience: 'billing' } })] },
+      /^problem tokens of \/api: by urn:ietf:params:oauth:grant-type:token-exchange, .* among authorization_code, /,
+    ],
+    'no client credentials for the routes that need them': [
+      {},
+      { routes: [route({ token: 'client' }), route({ path: '/prices', token: 'client' })] },
+      /^problem tokens of \/api, \/prices: by client_credentials, /,
+    ],
     'no audience where one is needed': [{}, { provider: 'auth0' }, /^warning audience/],
   }
   for (const [what, [said, changes, expected]] of Object.entries(table)) {
@@ -160,6 +176,27 @@ describe('coatcheck check', () => {
       assert.match(found[0] ?? '', expected)
     })
   }
+
+  test("no refresh tokens, by which a route's own are asked for, are a problem and not just a warning", async () => {
+    answers = { [discoveryPath]: metadata({ grant_types_supported: ['authorization_code'] }) }
+    const found = await findings({ routes: [route({ accessToken: { scope: 'orders:read' } })] })
+    assert.ok(found.some((line) => line.startsWith('problem tokens of /api: by refresh_token, ')))
+  })
+
+  test('a provider that grants what routes need, or does not say what it grants, is nothing to complain of', async () => {
+    const routes = [
+      route({ path: '/orders', accessToken: { scope: 'orders:read' } }),
+      route({ path: '/prices', token: 'client' }),
+      route({ path: '/public', token: 'none' }),
+    ]
+    answers = { [discoveryPath]: metadata({ grant_types_supported: ['refresh_token', 'client_credentials'] }) }
+    assert.deepEqual(
+      (await findings({ routes })).filter((line) => line.includes('tokens of')),
+      ['ok tokens of /orders: by refresh_token', 'ok tokens of /prices: by client_credentials'],
+    )
+    answers = { [discoveryPath]: metadata({ grant_types_supported: undefined }) }
+    assert.ok(!(await findings({ routes })).some((line) => line.includes('tokens of')))
+  })
 
   test('no end_session_endpoint at Auth0 is made up for by its own', async () => {
     answers = { [discoveryPath]: metadata({ end_session_endpoint: undefined }) }
