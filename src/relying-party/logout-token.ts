@@ -1,3 +1,4 @@
+import { isObject } from './json-object.ts'
 import type { Provider } from './provider.ts'
 
 /** A member of `events` says that a JWT is a logout token (OpenID Connect Back-Channel Logout 1.0, section 2.4). */
@@ -62,10 +63,6 @@ function refused(reason: string): LogoutTokenVerdict {
 function isType(typ: unknown): boolean {
   if (typ === undefined) return true
   return typeof typ === 'string' && /^(application\/)?(logout\+jwt|jwt)$/i.test(typ)
-}
-
-function isObject(value: unknown): value is Record<string, unknown> {
-  return typeof value === 'object' && value !== null && !Array.isArray(value)
 }
 
 function isName(value: unknown): value is string {

@@ -1,5 +1,6 @@
 import type { Options } from '../options.ts'
 import { discover } from './discovery.ts'
+import { isObject } from './json-object.ts'
 import { problemOf } from './provider-fault.ts'
 import {
   compareWithProvider,
@@ -57,8 +58,8 @@ async function readDocument(http: ProviderHttp, url: string, timeoutMs: number):
     const response = await ask(url, { method: 'GET', headers: { accept: 'application/json' } })
     if (response.status !== 200) return none(`is answered with status ${response.status}`)
     const body: unknown = await response.json().catch(() => null)
-    if (typeof body !== 'object' || body === null) return none('is answered with something else than JSON')
-    return { document: { ...body }, why: '', date: response.headers.get('date') }
+    if (!isObject(body)) return none('is answered with something else than JSON')
+    return { document: body, why: '', date: response.headers.get('date') }
   } catch {
     return none('does not answer')
   }

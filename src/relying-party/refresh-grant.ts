@@ -1,5 +1,6 @@
 import { refreshTokenGrant } from 'openid-client'
 import { compareIdToken, type ExpectedUser } from './id-token.ts'
+import { isObject } from './json-object.ts'
 import type { Provider } from './provider.ts'
 import type { Answer, AskOptions } from './provider-http.ts'
 import { knownErrorCode } from './provider-refusal.ts'
@@ -108,8 +109,4 @@ function parseJson(text: string): unknown {
   } catch {
     return undefined
   }
-}
-
-function isObject(value: unknown): value is { [member: string]: unknown } {
-  return typeof value === 'object' && value !== null
 }

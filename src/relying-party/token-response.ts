@@ -1,3 +1,5 @@
+import { isObject } from './json-object.ts'
+
 /** Access tokens longer than this would not fit into a request header of common servers. */
 const maxAccessTokenLength = 16_384
 
@@ -22,7 +24,7 @@ export interface IssuedTokens {
  * purpose: a rotated refresh token must not be lost because something beside it is wrong.
  */
 export function readTokenResponse(body: unknown): IssuedTokens {
-  const response: { [member: string]: unknown } = typeof body === 'object' && body !== null ? { ...body } : {}
+  const response: { [member: string]: unknown } = isObject(body) ? body : {}
   const { access_token, expires_in, refresh_token, refresh_expires_in, refresh_token_expires_in, id_token, scope } =
     response
   return {

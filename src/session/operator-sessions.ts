@@ -1,5 +1,6 @@
 import type { Options } from '../options.ts'
 import type { Store } from '../storage/store.ts'
+import { inBatches } from '../tokens/batches.ts'
 import { ownerOf } from '../tokens/token-set.ts'
 import type { Tokens } from '../tokens/tokens.ts'
 import type { SeenSession } from '../wire.ts'
@@ -28,9 +29,6 @@ export interface OperatorSessions {
   end(which: WhichSessions): Promise<number>
 }
 
-/** Sessions that are ended at a time: others need the store as well. */
-const atOnce = 50
-
 export function createOperatorSessions({ issuer }: Options, store: Store, tokens: Tokens): OperatorSessions {
   async function* refsOf(which: WhichSessions): AsyncGenerator<string, void, void> {
     if (which === 'all') yield* store.tokens.all()
@@ -51,22 +49,12 @@ export function createOperatorSessions({ issuer }: Options, store: Store, tokens
     async end(which) {
       const reason = which === 'all' ? 'all_ended' : 'ended_by_operator'
       let ended = 0
-      let batch: string[] = []
       // Not by what a session held: that may be under a key that is not here, or be left over from an earlier end.
-      const endIfThere = async (ref: string) => {
+      await inBatches(refsOf(which), async (ref) => {
         const isThere = (await store.tokens.read(ref)) !== null
         await tokens.end(ref, reason)
-        return isThere
-      }
-      const endBatch = async () => {
-        ended += (await Promise.all(batch.map(endIfThere))).filter(Boolean).length
-        batch = []
-      }
-      for await (const ref of refsOf(which)) {
-        batch.push(ref)
-        if (batch.length === atOnce) await endBatch()
-      }
-      await endBatch()
+        if (isThere) ended += 1
+      })
       return ended
     },
   }

@@ -1,6 +1,7 @@
 import type { Options } from '../options.ts'
 import type { EndReason, Store } from '../storage/store.ts'
 import type { Say } from '../telemetry/events.ts'
+import { inBatches } from './batches.ts'
 import type { Directory, LoggedOut } from './directory.ts'
 import type { createOpenedSets } from './opened-sets.ts'
 import { untilDefinite } from './repeat.ts'
@@ -23,9 +24,6 @@ export interface Endings {
    */
   endAll(loggedOut: LoggedOut, reason: EndReason): Promise<boolean>
 }
-
-/** Sessions that are ended at a time when there are many: others need the store as well. */
-const atOnce = 50
 
 export function createEndings(parts: {
   options: Options
@@ -55,9 +53,7 @@ export function createEndings(parts: {
     async endAll(loggedOut, reason) {
       const refs = await directory.logOut(loggedOut)
       if (refs === null) return false
-      for (let from = 0; from < refs.length; from += atOnce) {
-        await Promise.all(refs.slice(from, from + atOnce).map((ref) => end(ref, reason)))
-      }
+      await inBatches(refs, (ref) => end(ref, reason))
       await directory.leave(loggedOut, refs)
       return true
     },

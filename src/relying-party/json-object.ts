@@ -1,0 +1,4 @@
+/** Whether what came as JSON is an object, whose members can be looked at. */
+export function isObject(value: unknown): value is Readonly<Record<string, unknown>> {
+  return typeof value === 'object' && value !== null && !Array.isArray(value)
+}
