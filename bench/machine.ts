@@ -1,7 +1,8 @@
 import { execFileSync } from 'node:child_process'
-import { accessSync, constants, existsSync } from 'node:fs'
+import { existsSync } from 'node:fs'
 import { availableParallelism, cpus, totalmem } from 'node:os'
-import { delimiter, join } from 'node:path'
+import { join } from 'node:path'
+import { findProgram } from '../test/support/find-program.ts'
 
 /** The cores of a run: the peer that is measured has one, everything else shares the other. */
 export const cores = { peer: 0, others: 1 } as const
@@ -56,16 +57,5 @@ export function describeMachine(): string {
 }
 
 function find(name: keyof typeof wanted): string | null {
-  // A user's PATH often lacks the folder where Debian puts servers.
-  const folders = [...(process.env['PATH'] ?? '').split(delimiter).filter(Boolean), '/usr/sbin']
-  return folders.map((folder) => join(folder, wanted[name].command)).find(isExecutable) ?? null
-}
-
-function isExecutable(path: string): boolean {
-  try {
-    accessSync(path, constants.X_OK)
-    return true
-  } catch {
-    return false
-  }
+  return findProgram(wanted[name].command) ?? null
 }

@@ -1,6 +1,6 @@
 import { spawnSync } from 'node:child_process'
-import { accessSync, constants, existsSync } from 'node:fs'
-import { delimiter, join } from 'node:path'
+import { existsSync } from 'node:fs'
+import { findProgram } from './find-program.ts'
 
 /** The programs that the tests start. */
 interface Programs {
@@ -32,25 +32,11 @@ const chromium: Requirement = {
 export function findPrograms(say: (line: string) => void): Programs {
   const ownChromium = process.env['CHROMIUM_PATH']
   const needed = ownChromium === undefined ? [redis, chromium] : [redis]
-  const missing = needed.filter((requirement) => find(requirement) === undefined)
+  const missing = needed.filter(({ commands }) => findProgram(...commands) === undefined)
   if (missing.length > 0 && canInstall()) install(missing, say)
   return {
-    redis: find(redis) ?? (dockerAnswers() ? 'docker' : fail(redis)),
-    chromium: ownChromium ?? find(chromium) ?? fail(chromium),
-  }
-}
-
-function find({ commands }: Requirement): string | undefined {
-  const folders = (process.env['PATH'] ?? '').split(delimiter).filter(Boolean)
-  return commands.flatMap((command) => folders.map((folder) => join(folder, command))).find(isExecutable)
-}
-
-function isExecutable(path: string): boolean {
-  try {
-    accessSync(path, constants.X_OK)
-    return true
-  } catch {
-    return false
+    redis: findProgram(...redis.commands) ?? (dockerAnswers() ? 'docker' : fail(redis)),
+    chromium: ownChromium ?? findProgram(...chromium.commands) ?? fail(chromium),
   }
 }
 
