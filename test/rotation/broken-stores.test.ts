@@ -2,7 +2,7 @@ import assert from 'node:assert/strict'
 import { randomBytes } from 'node:crypto'
 import { describe, test } from 'node:test'
 import type { Store, TokenRecord, TokenRecords } from '../../src/storage/store.ts'
-import { leaveOpen } from './exchange.ts'
+import { hang, leaveOpen } from './exchange.ts'
 import { overAtOnce, type RotationPolicy } from './rotating-provider.ts'
 import { until } from './token-node.ts'
 import { type Pair, startPair } from './token-pair.ts'
@@ -76,9 +76,7 @@ const withoutMarks = replacing((whole) => ({
 
 /** Two nodes want a token at the same moment, and the provider takes its time. */
 async function together({ provider, a, b, ref }: Pair): Promise<readonly string[]> {
-  const asked = provider.next(leaveOpen)
-  const first = a.ask(ref)
-  const exchange = await asked
+  const { first, exchange } = await hang(provider, () => a.ask(ref))
   const second = b.ask(ref)
   // On the whole store it waits, and looks again; on the broken one it presents.
   const looks = () => b.script.calls.filter((call) => call === 'acquire').length
@@ -121,9 +119,7 @@ async function lookingAway({ provider, a, b, ref }: Pair): Promise<readonly stri
 
 /** The holder has its answer, and is cut off a little longer than its lease. */
 async function stalling({ provider, a, b, ref }: Pair): Promise<readonly string[]> {
-  const asked = provider.next(leaveOpen)
-  const first = a.ask(ref)
-  const exchange = await asked
+  const { first, exchange } = await hang(provider, () => a.ask(ref))
   a.script.cut()
   exchange.answer(exchange.process())
   await until(() => a.script.calls.includes('replace'))

@@ -1,8 +1,8 @@
 import assert from 'node:assert/strict'
 import { describe, test } from 'node:test'
 import { setTimeout as pause } from 'node:timers/promises'
-import { leaveOpen, resetUnprocessed } from './exchange.ts'
-import { askUntilSettled, said, until } from './token-node.ts'
+import { hang, leaveOpen, resetUnprocessed } from './exchange.ts'
+import { askUntilSettled, leaseOver, said, until } from './token-node.ts'
 import { type Pair, startPair, storeKinds } from './token-pair.ts'
 
 // Orders of events in which an earlier plan, or the protocol less one of its rules, presented a token that it should
@@ -22,9 +22,7 @@ for (const kind of storeKinds) {
     claim(
       '1: the holder dies while asking, and the next one knows that it presents again',
       async ({ provider, a, b, ref }) => {
-        const asked = provider.next(leaveOpen)
-        void a.ask(ref)
-        await asked
+        await hang(provider, () => a.ask(ref))
         a.script.cut()
         assert.equal(await b.ask(ref), 'alice.2')
         assert.deepEqual(provider.presented, ['alice.1', 'alice.1'])
@@ -35,13 +33,11 @@ for (const kind of storeKinds) {
     claim(
       '2: a holder with the answer in hand writes first when the store is back',
       async ({ provider, a, b, ref }) => {
-        const asked = provider.next(leaveOpen)
-        const first = a.ask(ref)
-        const exchange = await asked
+        const { first, exchange } = await hang(provider, () => a.ask(ref))
         for (const node of [a, b]) node.script.cut()
         exchange.answer(exchange.process())
         await until(() => a.script.calls.includes('replace'))
-        await leaseOver(a, ref)
+        await leaseOver(a.store, ref)
         const second = b.ask(ref)
         for (const node of [a, b]) node.script.mend()
         assert.deepEqual([await first, await askUntilSettled(b, ref, second)], ['alice.2', 'alice.2'])
@@ -99,9 +95,7 @@ for (const kind of storeKinds) {
 
     claim('6: the second presentation is in the record before it is sent', async ({ provider, a, b, ref }) => {
       provider.next(resetUnprocessed)
-      const again = provider.next(leaveOpen)
-      const first = a.ask(ref)
-      const exchange = await again
+      const { first, exchange } = await hang(provider, () => a.ask(ref))
       const record = await b.store.tokens.read(ref)
       assert.equal(record?.unanswered, 2)
       exchange.answer(exchange.process())
@@ -109,9 +103,7 @@ for (const kind of storeKinds) {
     })
 
     claim('6: a second presentation that cannot be noted is not made', async ({ provider, a, ref }) => {
-      const asked = provider.next(leaveOpen)
-      const first = a.ask(ref)
-      const exchange = await asked
+      const { first, exchange } = await hang(provider, () => a.ask(ref))
       a.script.cut()
       exchange.reset()
       assert.equal(await first, 'store_unreachable')
@@ -122,9 +114,7 @@ for (const kind of storeKinds) {
       '18: a provider slower than the lease is asked once, because the lease is renewed',
       async (pair) => {
         const { provider, a, b, ref } = pair
-        const asked = provider.next(leaveOpen)
-        const answers = [a.ask(ref), b.ask(ref)]
-        const exchange = await asked
+        const { first: answers, exchange } = await hang(provider, () => [a.ask(ref), b.ask(ref)])
         // A renewal every third of the lease: seven of them are more than two leases.
         await until(async () => ((await b.store.tokens.read(ref))?.beat ?? 0) >= 7)
         exchange.answer(exchange.process())
@@ -163,7 +153,7 @@ for (const kind of storeKinds) {
       const asked = provider.next(leaveOpen)
       const first = a.ask(ref)
       await paused.reached
-      await leaseOver(b, ref)
+      await leaseOver(b.store, ref)
       const met = b.script.stop('acquire', 'after') // meets the doubt, and waits for the grace
       const decided = b.script.stop('acquire', 'before') // decides, and stands still
       const second = b.ask(ref)
@@ -173,7 +163,7 @@ for (const kind of storeKinds) {
       paused.go() // too late to send; marks again, and then asks
       const exchange = await asked
       a.script.cut()
-      await leaseOver(b, ref)
+      await leaseOver(b.store, ref)
       decided.go()
       await until(() => b.script.calls.filter((call) => call === 'acquire').length >= 2)
       a.script.mend()
@@ -181,16 +171,5 @@ for (const kind of storeKinds) {
       assert.deepEqual(await Promise.all([first, second]), ['alice.2', 'alice.2'])
       assert.deepEqual(provider.presented, ['alice.1'])
     })
-  })
-}
-
-/** Waits, without a trace in the record, until nobody holds the lease. */
-async function leaseOver({ store }: Pair['a'], ref: string): Promise<void> {
-  const record = await store.tokens.read(ref)
-  if (record === null) throw new Error('the session is over')
-  const stranger = { id: 'stranger', epoch: record.epoch, version: record.version, open: false, leaseMs: 1 }
-  await until(async () => {
-    const { is } = await store.tokens.acquire(ref, { ...stranger, doubt: null })
-    return is === 'doubt'
   })
 }

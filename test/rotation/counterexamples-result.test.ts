@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict'
 import { describe, test } from 'node:test'
-import { leaveOpen } from './exchange.ts'
+import { hang, leaveOpen } from './exchange.ts'
 import { overAtOnce, type RotationPolicy } from './rotating-provider.ts'
 import { askUntilSettled, said, until } from './token-node.ts'
 import { type Pair, startPair, storeKinds } from './token-pair.ts'
@@ -121,9 +121,7 @@ for (const kind of storeKinds) {
 
     claim('12: cut off with the answer in hand, a node serves nobody after a logout elsewhere', async (pair) => {
       const { provider, a, b, ref } = pair
-      const asked = provider.next(leaveOpen)
-      const first = a.ask(ref)
-      const exchange = await asked
+      const { first, exchange } = await hang(provider, () => a.ask(ref))
       a.script.cut()
       exchange.answer(exchange.process())
       await until(() => a.script.calls.includes('replace'))
@@ -152,9 +150,7 @@ for (const kind of storeKinds) {
     })
 
     claim('24: a logout is not undone by a result that comes after it', async ({ provider, a, b, ref }) => {
-      const asked = provider.next(leaveOpen)
-      const first = a.ask(ref)
-      const exchange = await asked
+      const { first, exchange } = await hang(provider, () => a.ask(ref))
       await b.tokens.end(ref, 'logout')
       exchange.answer(exchange.process())
       assert.equal(await first, 'no_session')
@@ -166,9 +162,7 @@ for (const kind of storeKinds) {
 test('a store that is away for longer than a result is held: said once, and no more is made of it', async () => {
   await using pair = await startPair('redis', {}, { persist: 300 })
   const { provider, a, ref } = pair
-  const asked = provider.next(leaveOpen)
-  const first = a.ask(ref)
-  const exchange = await asked
+  const { first, exchange } = await hang(provider, () => a.ask(ref))
   a.script.cut()
   exchange.answer(exchange.process())
   assert.equal(await first, 'store_unreachable')

@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict'
 import { randomBytes } from 'node:crypto'
 import { describe, test } from 'node:test'
-import { leaveOpen } from './exchange.ts'
+import { hang } from './exchange.ts'
 import type { RotationPolicy } from './rotating-provider.ts'
 import { until } from './token-node.ts'
 import { type Pair, startPair, storeKinds } from './token-pair.ts'
@@ -35,9 +35,7 @@ for (const kind of storeKinds) {
 
     claim('14: neither a replaced session nor its late result is revoked: the grant is the new one’s', async (pair) => {
       const { provider, a, b, ref } = pair
-      const asked = provider.next(leaveOpen)
-      const first = a.ask(ref)
-      const exchange = await asked
+      const { first, exchange } = await hang(provider, () => a.ask(ref))
       const again = randomBytes(12).toString('base64url')
       await b.tokens.begin(again, provider.login('alice-again', 'alice'))
       await b.tokens.end(ref, 'replaced')
@@ -50,9 +48,7 @@ for (const kind of storeKinds) {
 
     claim('15: the result of a session that ran out while asking is dropped, not revoked', async (pair) => {
       const { provider, a, ref } = pair
-      const asked = provider.next(leaveOpen)
-      const first = a.ask(ref)
-      const exchange = await asked
+      const { first, exchange } = await hang(provider, () => a.ask(ref))
       await a.store.tokens.remaining(ref, 1)
       await until(async () => (await a.store.tokens.read(ref)) === null)
       exchange.answer(exchange.process())

@@ -36,3 +36,13 @@ export const resetUnprocessed: ExchangeHandler = (exchange) => exchange.reset()
 
 /** For exchanges that a test goes on with by itself, or that hang. */
 export const leaveOpen: ExchangeHandler = () => undefined
+
+/** Begins what presents a token, and goes on when that has arrived: there it hangs until the test does. */
+export async function hang<First>(
+  provider: { next(handler: ExchangeHandler): Promise<Exchange> },
+  begin: () => First,
+): Promise<{ first: First; exchange: Exchange }> {
+  const asked = provider.next(leaveOpen)
+  const first = begin()
+  return { first, exchange: await asked }
+}

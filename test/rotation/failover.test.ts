@@ -3,7 +3,7 @@ import { describe, test } from 'node:test'
 import { createClient } from 'redis'
 import { startRedis } from '../support/redis.ts'
 import { startRelay } from '../support/relay.ts'
-import { leaveOpen } from './exchange.ts'
+import { hang } from './exchange.ts'
 import { startRotatingProvider } from './rotating-provider.ts'
 import { askUntilSettled, beginSession, createDeployment, said, startTokenNode, until } from './token-node.ts'
 
@@ -83,9 +83,7 @@ describe('a failover of the store', { concurrency: 3 }, () => {
     await using running = await begin()
     const { provider, a, b, ref, stopReplication, failOver } = running
     await stopReplication()
-    const asked = provider.next(leaveOpen)
-    const first = a.ask(ref)
-    const exchange = await asked
+    const { first, exchange } = await hang(provider, () => a.ask(ref))
     a.script.cut()
     exchange.answer(exchange.process())
     await until(() => a.script.calls.includes('replace'))

@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict'
 import { describe, test } from 'node:test'
-import { leaveOpen } from './exchange.ts'
+import { hang } from './exchange.ts'
 import { type Cluster, type ProcessSession, startCluster } from './process-node.ts'
 import type { RotationPolicy } from './rotating-provider.ts'
 import { until } from './token-node.ts'
@@ -64,9 +64,7 @@ const at =
   }
 
 async function asking({ provider }: Cluster, start: () => void) {
-  const asked = provider.next(leaveOpen)
-  start()
-  await asked
+  await hang(provider, start)
 }
 
 async function rotated(cluster: Cluster, start: () => void) {

@@ -1,9 +1,9 @@
 import assert from 'node:assert/strict'
 import { describe, test } from 'node:test'
-import { leaveOpen } from './exchange.ts'
+import { hang } from './exchange.ts'
 import { type Cluster, type ProcessSession, startCluster } from './process-node.ts'
 import type { RotationPolicy } from './rotating-provider.ts'
-import { until } from './token-node.ts'
+import { leaseOver, until } from './token-node.ts'
 
 // SIGSTOP of the process that refreshes, or a cut between it and Redis: for less than its lease and the grace, which
 // must cost nothing, or until another one has taken over.
@@ -26,44 +26,33 @@ async function assertAlive({ a, b, provider }: Cluster, session: ProcessSession,
 }
 
 describe('the process that refreshes stands still', { concurrency: 2 }, () => {
-  test('before its mark, until another has refreshed: it uses what is stored', async () => {
-    await using running = await begin()
-    const { a, b, session } = running
-    const marking = a.gate.stop('mark', 'before')
-    const first = a.call(session)
-    await marking.reached
-    a.signal('SIGSTOP')
-    assert.equal(await b.call(session), 200)
-    marking.go()
-    a.signal('SIGCONT')
-    assert.ok(servedOrLater.has(await first))
-    await assertAlive(running, session, ['alice.1'])
-  })
-
-  test('after its mark, until another has refreshed: it looks at the clock and sends nothing', async () => {
-    await using running = await begin()
-    const { a, b, session } = running
-    const marking = a.gate.stop('mark', 'after')
-    const first = a.call(session)
-    await marking.reached
-    a.signal('SIGSTOP')
-    assert.equal(await b.call(session), 200)
-    marking.go()
-    a.signal('SIGCONT')
-    assert.ok(servedOrLater.has(await first))
-    await assertAlive(running, session, ['alice.1'])
-  })
+  for (const [where, outcome] of [
+    ['before', 'it uses what is stored'],
+    ['after', 'it looks at the clock and sends nothing'],
+  ] as const) {
+    test(`${where} its mark, until another has refreshed: ${outcome}`, async () => {
+      await using running = await begin()
+      const { a, b, session } = running
+      const marking = a.gate.stop('mark', where)
+      const first = a.call(session)
+      await marking.reached
+      a.signal('SIGSTOP')
+      assert.equal(await b.call(session), 200)
+      marking.go()
+      a.signal('SIGCONT')
+      assert.ok(servedOrLater.has(await first))
+      await assertAlive(running, session, ['alice.1'])
+    })
+  }
 
   test('while it asks, for less than its lease and the grace: its answer counts', async () => {
     await using running = await begin()
     const { a, b, session, provider, observer } = running
-    const asked = provider.next(leaveOpen)
-    const first = a.call(session)
-    const exchange = await asked
+    const { first, exchange } = await hang(provider, () => a.call(session))
     a.signal('SIGSTOP')
     const second = b.call(session)
     exchange.answer(exchange.process())
-    await leaseOver(observer, session.ref)
+    await leaseOver(observer.store, session.ref)
     a.signal('SIGCONT')
     assert.deepEqual(await Promise.all([first, second]), [200, 200])
     await assertAlive(running, session, ['alice.1'])
@@ -72,13 +61,11 @@ describe('the process that refreshes stands still', { concurrency: 2 }, () => {
   test('while it asks, for longer than it would wait for the answer: an answer that is here counts', async () => {
     await using running = await begin({}, { ask: 500 })
     const { a, session, provider, observer } = running
-    const asked = provider.next(leaveOpen)
-    const first = a.call(session)
-    const exchange = await asked
+    const { first, exchange } = await hang(provider, () => a.call(session))
     a.signal('SIGSTOP')
     exchange.answer(exchange.process())
     // The lease is longer than the time that it waits for an answer.
-    await leaseOver(observer, session.ref)
+    await leaseOver(observer.store, session.ref)
     a.signal('SIGCONT')
     assert.equal(await first, 200)
     await assertAlive(running, session, ['alice.1'])
@@ -135,13 +122,11 @@ describe('the process that refreshes is cut off from Redis', { concurrency: 2 },
   test('with the answer in hand, for a moment: it writes first', async () => {
     await using running = await begin()
     const { a, b, session, provider, observer } = running
-    const asked = provider.next(leaveOpen)
-    const first = a.call(session)
-    const exchange = await asked
+    const { first, exchange } = await hang(provider, () => a.call(session))
     a.gate.cut()
     exchange.answer(exchange.process())
     const second = b.call(session)
-    await leaseOver(observer, session.ref)
+    await leaseOver(observer.store, session.ref)
     a.gate.mend()
     assert.deepEqual(await Promise.all([first, second]), [200, 200])
     await assertAlive(running, session, ['alice.1'])
@@ -150,9 +135,7 @@ describe('the process that refreshes is cut off from Redis', { concurrency: 2 },
   test('while it asks, for long, at a provider with leeway: taken over, alive', async () => {
     await using running = await begin(leeway)
     const { a, b, session, provider } = running
-    const asked = provider.next(leaveOpen)
-    const first = a.call(session)
-    const exchange = await asked
+    const { first, exchange } = await hang(provider, () => a.call(session))
     a.gate.cut()
     assert.equal(await b.call(session), 200)
     exchange.answer(exchange.process())
@@ -163,13 +146,3 @@ describe('the process that refreshes is cut off from Redis', { concurrency: 2 },
     assert.equal(await b.call(session), 200)
   })
 })
-
-/** Waits, without a trace in the record, until the lease of the one who marked it is over. */
-async function leaseOver({ store }: Cluster['observer'], ref: string): Promise<void> {
-  await until(async () => {
-    const record = await store.tokens.read(ref)
-    if (record === null) return true
-    const stranger = { id: 'stranger', epoch: record.epoch, version: record.version, open: false, leaseMs: 1 }
-    return (await store.tokens.acquire(ref, { ...stranger, doubt: null })).is !== 'busy'
-  })
-}

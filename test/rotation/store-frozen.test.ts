@@ -2,7 +2,7 @@ import assert from 'node:assert/strict'
 import { describe, test } from 'node:test'
 import { createClient } from 'redis'
 import { type OwnRedis, startRedis } from '../support/redis.ts'
-import { leaveOpen } from './exchange.ts'
+import { hang } from './exchange.ts'
 import { type RotatingProvider, startRotatingProvider } from './rotating-provider.ts'
 import { askUntilSettled, beginSession, createDeployment, startTokenNode, type TokenNode, until } from './token-node.ts'
 
@@ -79,9 +79,7 @@ describe('a store that is away', { concurrency: 4 }, () => {
     test(`frozen ${name} with the answer in hand: its holder writes before anybody presents again`, async () => {
       await using running = await begin()
       const { redis, provider, a, b, ref } = running
-      const asked = provider.next(leaveOpen)
-      const first = a.ask(ref)
-      const exchange = await asked
+      const { first, exchange } = await hang(provider, () => a.ask(ref))
       const second = b.ask(ref)
       await redis.pause()
       const frozen = performance.now()
@@ -99,9 +97,7 @@ describe('a store that is away', { concurrency: 4 }, () => {
   test('killed and started with its data: whoever held an answer stores it', async () => {
     await using running = await begin(['--appendonly', 'yes', '--appendfsync', 'always'])
     const { redis, provider, a, ref } = running
-    const asked = provider.next(leaveOpen)
-    const first = a.ask(ref)
-    const exchange = await asked
+    const { first, exchange } = await hang(provider, () => a.ask(ref))
     await redis.kill()
     exchange.answer(exchange.process())
     await until(() => a.script.calls.includes('replace'))
@@ -115,9 +111,7 @@ describe('a store that is away', { concurrency: 4 }, () => {
   test('killed and started empty: nobody is known, the result is dropped and nothing revoked', async () => {
     await using running = await begin()
     const { redis, provider, a, ref } = running
-    const asked = provider.next(leaveOpen)
-    const first = a.ask(ref)
-    const exchange = await asked
+    const { first, exchange } = await hang(provider, () => a.ask(ref))
     await redis.kill()
     exchange.answer(exchange.process())
     await until(() => a.script.calls.includes('replace'))
@@ -152,9 +146,7 @@ describe('a store that is away', { concurrency: 4 }, () => {
   test('full when the answer comes: the rotation is stored all the same', async () => {
     await using running = await begin()
     const { provider, a, b, ref, command } = running
-    const asked = provider.next(leaveOpen)
-    const first = a.ask(ref)
-    const exchange = await asked
+    const { first, exchange } = await hang(provider, () => a.ask(ref))
     await command('CONFIG', 'SET', 'maxmemory', '1')
     exchange.answer(exchange.process())
     assert.deepEqual([await first, await b.ask(ref)], ['alice.2', 'alice.2'])
@@ -164,9 +156,7 @@ describe('a store that is away', { concurrency: 4 }, () => {
   test('the session is evicted while it is refreshed: it is over, and nothing is revoked', async () => {
     await using running = await begin()
     const { provider, a, b, ref, command } = running
-    const asked = provider.next(leaveOpen)
-    const first = a.ask(ref)
-    const exchange = await asked
+    const { first, exchange } = await hang(provider, () => a.ask(ref))
     await command('FLUSHALL')
     exchange.answer(exchange.process())
     assert.deepEqual([await first, await b.ask(ref)], ['no_session', 'no_session'])
@@ -176,9 +166,7 @@ describe('a store that is away', { concurrency: 4 }, () => {
   test('the lease is evicted while its holder asks: it takes it back, one call is made', async () => {
     await using running = await begin([], { ask: 10_000 })
     const { provider, a, b, ref, command } = running
-    const asked = provider.next(leaveOpen)
-    const first = a.ask(ref)
-    const exchange = await asked
+    const { first, exchange } = await hang(provider, () => a.ask(ref))
     for (const key of await keys(command, `*{${ref}}:refresh`)) await command('DEL', key)
     const second = b.ask(ref)
     const beat = (await b.store.tokens.read(ref))?.beat ?? 0

@@ -152,6 +152,16 @@ export async function askUntilSettled(node: TokenNode, ref: string, first = node
   return answer
 }
 
+/** Waits, without a trace in the record, until the lease of the one who marked it is over. */
+export async function leaseOver({ tokens }: Store, ref: string): Promise<void> {
+  await until(async () => {
+    const record = await tokens.read(ref)
+    if (record === null) return true
+    const stranger = { id: 'stranger', epoch: record.epoch, version: record.version, open: false, leaseMs: 1 }
+    return (await tokens.acquire(ref, { ...stranger, doubt: null })).is !== 'busy'
+  })
+}
+
 /** Waits for a line of a log. */
 export async function said(
   log: readonly LogLine[],
