@@ -46,6 +46,8 @@ export interface SeveralApis extends World {
   asked: Asked[]
   /** Asks the API of a route: whom its access token is for, and a hash of that; an error by status and code. */
   call(browser: Browser, path: string, node?: number): Promise<string>
+  /** The same, kept waiting by the provider, which has been asked for a token, until `release`. */
+  hold(browser: Browser, path: string, node?: number): Promise<{ call: Promise<string>; release: () => void }>
   /** Sees requests to every API before it answers. */
   onRequest(handler: UpstreamHandler): void
 }
@@ -98,14 +100,22 @@ export async function startSeveralApis(
     }),
   )
   const running = started.move()
+  const call: SeveralApis['call'] = async (browser, path, node = 0) => {
+    const response = await browser.api(`${world.nodes[node]?.relay.origin}${path}`)
+    if (response.status === 200) return await response.text()
+    return `${response.status} ${(await response.json()).code}`
+  }
   return {
     ...world,
     token,
     asked,
-    async call(browser, path, node = 0) {
-      const response = await browser.api(`${world.nodes[node]?.relay.origin}${path}`)
-      if (response.status === 200) return await response.text()
-      return `${response.status} ${(await response.json()).code}`
+    call,
+    async hold(browser, path, node) {
+      const release = token.hold()
+      const arrived = token.arrival()
+      const held = call(browser, path, node)
+      await arrived
+      return { call: held, release }
     },
     onRequest: (next) => {
       handler = next

@@ -91,10 +91,7 @@ describe('an exchanged access token', { concurrency: 2 }, () => {
   test('is nobody’s when its user has logged out while it was fetched', async () => {
     await using world = await startSeveralApis()
     const browser = await logIn(world)
-    const release = world.token.hold()
-    const arrived = world.token.arrival()
-    const call = world.call(browser, '/billing/x')
-    await arrived
+    const { call, release } = await world.hold(browser, '/billing/x')
     assert.equal((await browser.api('/bff/logout', { method: 'POST' })).status, 200)
     release()
     assert.equal(await call, '401 no_session')

@@ -99,10 +99,7 @@ describe('an access token of a route', { concurrency: 2 }, () => {
   test('that is refused by invalid_grant ends no session whose refresh token is good', async () => {
     await using world = await startSeveralApis()
     const browser = await logIn(world)
-    const release = world.token.hold()
-    const arrived = world.token.arrival()
-    const call = world.call(browser, '/orders/x')
-    await arrived
+    const { call, release } = await world.hold(browser, '/orders/x')
     world.token.answerWith(refusal('invalid_grant'))
     release()
     await setImmediate() // the answer is chosen, and not here yet
@@ -160,10 +157,7 @@ describe('an access token of a route', { concurrency: 2 }, () => {
       await using world = await startSeveralApis({ nodes: 2 })
       const browser = await logIn(world)
       const own = await world.call(browser, '/own/x')
-      const release = world.token.hold()
-      const arrived = world.token.arrival()
-      const orders = world.call(browser, '/orders/x', node)
-      await arrived
+      const { call: orders, release } = await world.hold(browser, '/orders/x', node)
       const refused = new Promise((resolve) =>
         world.onRequest((request, response) => {
           const refuses = refuse([own])(request, response)
@@ -196,10 +190,7 @@ describe('an access token of a route', { concurrency: 2 }, () => {
   test('is nobody’s when its user has logged out while it was fetched', async () => {
     await using world = await startSeveralApis()
     const browser = await logIn(world)
-    const release = world.token.hold()
-    const arrived = world.token.arrival()
-    const call = world.call(browser, '/orders/x')
-    await arrived
+    const { call, release } = await world.hold(browser, '/orders/x')
     assert.equal((await browser.api('/bff/logout', { method: 'POST' })).status, 200)
     release()
     assert.equal(await call, '401 no_session')

@@ -57,6 +57,16 @@ describe('a WebSocket', () => {
     return JSON.parse(String(data))
   }
 
+  /** A socket of a user in another world. */
+  async function enter({ browser: newBrowser, origin }: World): Promise<WebSocket> {
+    const browser = newBrowser()
+    await browser.login()
+    const cookie = `bff=${browser.cookies.get('bff')?.value}`
+    const socket = new WebSocket(`${origin.replace('http', 'ws')}/ws/x`, { headers: { cookie, origin } })
+    await greeted(socket)
+    return socket
+  }
+
   /** The status with which a handshake was refused. */
   async function refused(socket: WebSocket): Promise<number> {
     const [, response] = await once(socket, 'unexpected-response')
@@ -156,25 +166,13 @@ describe('a WebSocket', () => {
       hurried: true,
       bff: { routes: world.options.routes, idleTimeoutSeconds: 1 },
     })
-    const browser = other.browser()
-    await browser.login()
-    const cookie = `bff=${browser.cookies.get('bff')?.value}`
-    const socket = new WebSocket(`${other.origin.replace('http', 'ws')}/ws/x`, {
-      headers: { cookie, origin: other.origin },
-    })
-    await greeted(socket)
+    const socket = await enter(other)
     assert.equal((await once(socket, 'close'))[0], 4401)
   })
 
   test('is closed with 1001 when its node goes away', async () => {
     await using other = await startWorld({ hurried: true, bff: { routes: world.options.routes } })
-    const browser = other.browser()
-    await browser.login()
-    const cookie = `bff=${browser.cookies.get('bff')?.value}`
-    const socket = new WebSocket(`${other.origin.replace('http', 'ws')}/ws/x`, {
-      headers: { cookie, origin: other.origin },
-    })
-    await greeted(socket)
+    const socket = await enter(other)
     const closed = once(socket, 'close')
     await other.nodes[0]?.bff.close()
     assert.equal((await closed)[0], 1001)
