@@ -23,8 +23,11 @@ export interface ProcessNode {
   /** Its way to Redis. */
   gate: RedisGate
   log(): LogLine[]
-  /** Status of an API call with this session's cookie; 0 when the connection broke. */
-  call(session: ProcessSession, signal?: AbortSignal): Promise<number>
+  /**
+   * Status of an API call with this session's cookie; 0 when the connection broke.
+   * @param api `orders` is the one that has an access token of its own
+   */
+  call(session: ProcessSession, signal?: AbortSignal | null, api?: 'api' | 'orders'): Promise<number>
   signal(name: NodeJS.Signals): void
   kill(): Promise<void>
   ended: Promise<number>
@@ -106,7 +109,10 @@ async function startProcessNode(
         BFF_SESSION_SECRET: sessionSecret,
         BFF_REDIS_URL: gate.url,
         BFF_REDIS_PREFIX: redisPrefix,
-        BFF_ROUTES: JSON.stringify([{ path: '/api', upstream: upstream.url }]),
+        BFF_ROUTES: JSON.stringify([
+          { path: '/api', upstream: upstream.url },
+          { path: '/orders', upstream: upstream.url, accessToken: { scope: 'orders' } },
+        ]),
         BFF_TIMING: JSON.stringify(timing),
       },
     },
@@ -131,10 +137,10 @@ async function startProcessNode(
     origin,
     gate,
     log,
-    call: ({ cookie }, signal) =>
-      fetch(`${origin}/api/x`, {
+    call: ({ cookie }, signal = null, api = 'api') =>
+      fetch(`${origin}/${api}/x`, {
         headers: { cookie, [antiForgeryHeader.name]: antiForgeryHeader.value },
-        ...(signal === undefined ? {} : { signal }),
+        signal,
       }).then(
         async (response) => {
           await response.body?.cancel()

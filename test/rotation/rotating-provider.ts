@@ -72,12 +72,12 @@ export async function startRotatingProvider(policy: RotationPolicy = {}): Promis
   let always: ExchangeHandler | null = null
   let issuer = ''
 
-  function issue(subject: string, grant: Grant) {
+  function issue(subject: string, grant: Grant, scope: string | null = null) {
     const serial = (serials.get(subject) ?? 0) + 1
     serials.set(subject, serial)
     const name = `${subject}.${serial}`
     const value = `refresh-${name}-${randomBytes(12).toString('base64url')}${'x'.repeat(self.padding)}`
-    const access = `access-${name}-${randomBytes(12).toString('base64url')}`
+    const access = `access-${name}${scope === null ? '' : `/${scope}`}-${randomBytes(12).toString('base64url')}`
     recordSecret('refresh_token', value)
     recordSecret('access_token', access)
     const token: Token = { name, subject, grant, state: 'live', rotatedAt: 0 }
@@ -89,7 +89,7 @@ export async function startRotatingProvider(policy: RotationPolicy = {}): Promis
   const inLeeway = (token: Token) => token.state === 'rotated' && performance.now() - token.rotatedAt < leewayMs
   const wouldGrant = (token: Token) => token.grant.alive && (token.state === 'live' || inLeeway(token))
 
-  function process(token: Token | undefined): ProviderAnswer {
+  function process(token: Token | undefined, scope: string | null): ProviderAnswer {
     if (token === undefined || !wouldGrant(token)) {
       if (token !== undefined) token.grant.alive = false // reuse: whoever holds the other one may be a thief
       return { status: 400, body: { error: 'invalid_grant' } }
@@ -101,7 +101,7 @@ export async function startRotatingProvider(policy: RotationPolicy = {}): Promis
         if (other.grant === token.grant && other.state === 'live') other.state = 'superseded'
       }
     }
-    const { value, access } = issue(token.subject, token.grant)
+    const { value, access } = issue(token.subject, token.grant, scope)
     const body = {
       access_token: access,
       token_type: 'Bearer',
@@ -119,7 +119,7 @@ export async function startRotatingProvider(policy: RotationPolicy = {}): Promis
     const exchange: Exchange = {
       token: name,
       response,
-      process: () => process(known),
+      process: () => process(known, parameters.get('scope')),
       answer: (answer) => send(response, answer),
       reset: () => request.socket.resetAndDestroy(),
     }

@@ -9,6 +9,7 @@ import { createCounters } from '../../src/telemetry/counters.ts'
 import { createSay, type Say } from '../../src/telemetry/events.ts'
 import type { Timing } from '../../src/timing.ts'
 import { createSeal } from '../../src/tokens/seal.ts'
+import type { TokenTarget } from '../../src/tokens/token-target.ts'
 import { createTokens, type Tokens } from '../../src/tokens/tokens.ts'
 import { createRecordedLog, type LogLine } from '../support/recorded-log.ts'
 import type { RotatingProvider } from './rotating-provider.ts'
@@ -65,8 +66,11 @@ export interface TokenNode extends AsyncDisposable {
   store: Store
   script: ScriptedStore
   log: readonly LogLine[]
-  /** Asks for an access token: its name, `alice.2` for the one of the first refresh; an error by its code. */
-  ask(ref: string): Promise<string>
+  /**
+   * Asks for an access token: its name, `alice.2` for the one of the first refresh, and `alice.2/orders` for one of that
+   * scope; an error by its code.
+   */
+  ask(ref: string, target?: TokenTarget): Promise<string>
 }
 
 export interface TokenNodeOptions {
@@ -110,14 +114,17 @@ export async function startTokenNode(deployment: Deployment, options: TokenNodeO
     store: own,
     script,
     log: lines,
-    ask: (ref) =>
-      tokens.spendable(ref).then(
-        ({ accessToken }) => nameOf(accessToken),
-        (error: unknown) => {
-          if (error instanceof BffError) return error.code
-          throw error
-        },
-      ),
+    ask: (ref, target) =>
+      tokens
+        .spending(target ?? null)
+        .spendable(ref)
+        .then(
+          ({ accessToken }) => nameOf(accessToken),
+          (error: unknown) => {
+            if (error instanceof BffError) return error.code
+            throw error
+          },
+        ),
     async [Symbol.asyncDispose]() {
       await asked.close()
       if (options.store === undefined) await own.close()
