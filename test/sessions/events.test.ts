@@ -16,7 +16,7 @@ async function listen(world: World, browser: Browser, node = 0): Promise<Respons
   return await browser.request(`${world.nodes[node]?.relay.origin}/bff/events`, { headers: asEventSource })
 }
 
-describe('the events of a session', () => {
+describe('the events of a session', { concurrency: 3 }, () => {
   for (const store of ['redis', 'memory'] as const) {
     test(`tell a minute before the end, and of the end, without keeping the session alive, in ${store}`, async () => {
       await using world = await startWorld({ store, bff: { idleTimeoutSeconds: 62 } })

@@ -19,7 +19,7 @@ function near(seconds: number, expected: number): void {
   assert.ok(seconds <= expected && seconds > expected - 5, `${seconds}`)
 }
 
-describe('a session whose refresh token has an end', () => {
+describe('a session whose refresh token has an end', { concurrency: 3 }, () => {
   for (const name of ['refresh_expires_in', 'refresh_token_expires_in']) {
     test(`B9: ends with it, where the provider says so by ${name}`, async () => {
       const endpoint = createTokenEndpoint()
