@@ -1,4 +1,4 @@
-import { createRandom } from './random.ts'
+import { createRandom } from '../support/random.ts'
 
 interface Kind {
   /** What it strikes: one node, or something that all of them need. */

@@ -5,12 +5,12 @@ import { type Provider, startProvider } from '../../demo/provider.ts'
 import { createRegistration } from '../../demo/registration.ts'
 import { type Timing, timingSchema } from '../../src/timing.ts'
 import { freePort } from '../support/free-port.ts'
+import type { Random } from '../support/random.ts'
 import { type OwnRedis, startRedis } from '../support/redis.ts'
 import { type Relay, startRelay } from '../support/relay.ts'
 import { startApi } from './api.ts'
 import { type ChaosNode, createChaosNode } from './chaos-node.ts'
 import { createHistory, type History } from './history.ts'
-import type { Random } from './random.ts'
 import { startTokenGate, type TokenGate } from './token-gate.ts'
 
 /** Everything a run needs, and all that can be made to fail. */

@@ -3,9 +3,9 @@ import { text } from 'node:stream/consumers'
 import { setTimeout as pause } from 'node:timers/promises'
 import { decodeJwt } from 'jose'
 import { closeServer, listen } from '../../demo/listen.ts'
+import type { Random } from '../support/random.ts'
 import { now } from './clock.ts'
 import { type Exchange, type History, nameOf } from './history.ts'
-import type { Random } from './random.ts'
 
 /** What the provider does instead of answering. */
 export type Outage = 'unavailable' | 'too-many' | 'hang' | 'late'

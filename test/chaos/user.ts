@@ -1,9 +1,9 @@
 import { setTimeout as pause } from 'node:timers/promises'
 import { refOf } from '../../src/session/reference.ts'
 import { type Browser, createBrowser } from '../support/browser.ts'
+import type { Random } from '../support/random.ts'
 import { now } from './clock.ts'
 import type { Call, Departure } from './history.ts'
-import type { Random } from './random.ts'
 import type { Stage } from './stage.ts'
 
 /** Somebody who works with the application as long as the storm lasts, and logs in again whenever it is necessary. */

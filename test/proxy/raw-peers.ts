@@ -90,8 +90,8 @@ export interface RawUpstream extends AsyncDisposable {
   readonly heard: readonly string[]
   /** What it does from now on. */
   say(script: Script): void
-  /** Resolves when no connection is open. */
-  emptied(): Promise<void>
+  /** Resolves when no connection is open. @param withinMs in milliseconds */
+  emptied(withinMs?: number): Promise<void>
 }
 
 export const fine = 'HTTP/1.1 200 OK\r\nContent-Length: 4\r\n\r\nfine'
@@ -132,8 +132,8 @@ export async function startRawUpstream(): Promise<RawUpstream> {
     say: (next) => {
       script = next
     },
-    async emptied() {
-      if (sockets.size > 0) await once(server, 'emptied', { signal: AbortSignal.timeout(patienceMs) })
+    async emptied(withinMs = patienceMs) {
+      if (sockets.size > 0) await once(server, 'emptied', { signal: AbortSignal.timeout(withinMs) })
     },
     async [Symbol.asyncDispose]() {
       const closed = once(server, 'close')
