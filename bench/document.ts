@@ -16,7 +16,7 @@ How it is measured: all peers run side by side on one provider, one Redis and on
 of JSON, 401 without an Authorization header). The peer that is measured has core 0; the load (${machine.wrk === null ? 'Node.js' : 'wrk'}), the upstream,
 Redis and the provider share core 1. Sessions come from real logins; requests have twelve headers of a browser, the
 anti-forgery header and the cookie, on ${connections} connections that are kept alive (${downloadConnections} for the download). Rounds of ${seconds} seconds
-alternate between the peers, ${rounds.small} of the small GET and ${rounds.post} of the others; shown is the median, the lowest and the highest in brackets.
+alternate between the peers, ${rounds.small} of the small GET and ${rounds.others} of the others; shown is the median, the lowest and the highest in brackets.
 CPU seconds are what the operating system charged the peer's processes, user and system; the figure to trust, since
 requests/s and milliseconds also hold what core 1 was busy with. Memory is what is resident after the load.
 

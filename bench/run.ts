@@ -1,7 +1,8 @@
 import { logIn } from './browser-session.ts'
+import { measureCrossings } from './cases/crossings.ts'
 import { measureEndings } from './cases/endings.ts'
-import { measureExpiries } from './cases/expiry.ts'
 import { makeSessions, sessionSection } from './cases/many-sessions.ts'
+import { measureStorms } from './cases/storm.ts'
 import { eventStreams, measureStreams, webSockets } from './cases/streams.ts'
 import { measureThroughput, type Subject, type ThroughputCase } from './cases/throughput.ts'
 import { downloadTable, requestTable } from './cases/throughput-tables.ts'
@@ -35,13 +36,13 @@ async function underLoad(machine: Machine, settings: Settings, say: Say): Promis
   const measure = (varied: Partial<ThroughputCase> & Pick<ThroughputCase, 'name' | 'rounds'>, of = subjects) =>
     measureThroughput({ ...smallGet(settings), ...varied }, of, say)
   const small = await measure({ name: 'small GET', rounds: rounds.small })
-  const post = await measure({ name: '64 KB POST', rounds: rounds.post, method: 'POST', bodyBytes: 65_536 })
+  const post = await measure({ name: '64 KB POST', rounds: rounds.others, method: 'POST', bodyBytes: 65_536 })
   const large = { path: '/api/large', connections: downloadConnections }
-  const download = await measure({ name: '10 MB download', rounds: rounds.download, ...large })
+  const download = await measure({ name: '10 MB download', rounds: rounds.others, ...large })
 
   const { made, weighed } = await makeMany(stage, subjects, settings, say)
   const withoutSessions = subjects.filter(({ cookie }) => cookie === null)
-  const cold = await measure({ name: 'sessions cold', rounds: rounds.cold }, [...withoutSessions, ...made])
+  const cold = await measure({ name: 'sessions cold', rounds: rounds.others }, [...withoutSessions, ...made])
   const taken = `${settings.sessions.toLocaleString('en')} sessions take turns.`
   return [
     { title: 'Small GET', table: requestTable(small) },
@@ -52,27 +53,25 @@ async function underLoad(machine: Machine, settings: Settings, say: Say): Promis
   ]
 }
 
-async function withStreams(machine: Machine, { streams }: Settings, say: Say): Promise<Section[]> {
-  const sections: Section[] = []
-  for (const kind of [eventStreams, webSockets]) {
-    const peers = [nginx, coatcheck, coatcheckInExpress, usualStack].filter(kind.passedBy)
-    await using stage = await startStage(machine, peers, { streams: true })
-    sections.push(await measureStreams(stage, kind, streams, say))
-  }
-  return sections
+async function withStreams(machine: Machine, settings: Settings, say: Say): Promise<Section[]> {
+  return [
+    await measureStreams(machine, eventStreams, settings, say),
+    await measureStreams(machine, webSockets, settings, say),
+  ]
 }
 
 async function withWorkers(machine: Machine, settings: Settings, say: Say): Promise<Section[]> {
   await using stage = await startStage(machine, [coatcheck, coatcheckWorkers])
   // Each worker has to warm up, with its part of the load.
   const warmUpSeconds = 2 * settings.warmUpSeconds
-  const measured = { ...smallGet(settings), name: 'workers', rounds: settings.rounds.workers, warmUpSeconds }
+  const measured = { ...smallGet(settings), name: 'workers', rounds: settings.rounds.others, warmUpSeconds }
   return await measureWorkers(measured, await subjectsOf(stage), say)
 }
 
 async function acrossExpiry(machine: Machine, settings: Settings, say: Say): Promise<Section[]> {
-  await using stage = await startStage(machine, [coatcheck, usualStack], { accessTokenSeconds: shortLifeSeconds })
-  return await measureExpiries(stage, settings, say)
+  const shortLived = { accessTokenSeconds: shortLifeSeconds, ableUpstream: true }
+  await using stage = await startStage(machine, [coatcheck, usualStack, apache], shortLived)
+  return [await measureStorms(stage, settings, say), await measureCrossings(stage, settings, say)]
 }
 
 async function endingSessions(machine: Machine, { others }: Settings, say: Say): Promise<Section> {

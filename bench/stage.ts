@@ -25,8 +25,12 @@ export interface Stage extends AsyncDisposable {
 export interface StageOptions {
   /** What the provider issues. @default longer than any run */
   accessTokenSeconds?: number
-  /** Whether the upstream has event streams and WebSockets. @default false */
-  streams?: boolean
+  /**
+   * Whether the upstream is `upstream-app.ts`, which is slower and can do more: it has event streams and WebSockets, and
+   * refuses expired tokens.
+   * @default false
+   */
+  ableUpstream?: boolean
 }
 
 /** Seconds. */
@@ -35,7 +39,7 @@ const neverExpires = 3_600
 export async function startStage(
   machine: Machine,
   kinds: readonly PeerKind[],
-  { accessTokenSeconds = neverExpires, streams = false }: StageOptions = {},
+  { accessTokenSeconds = neverExpires, ableUpstream = false }: StageOptions = {},
 ): Promise<Stage> {
   await using started = new AsyncDisposableStack()
   const folder = mkdtempSync(join(tmpdir(), 'coatcheck-bench-'))
@@ -44,7 +48,7 @@ export async function startStage(
   const redisPort = await freePort()
   const redisArguments = ['--save', '', '--appendonly', 'no', '--bind', '127.0.0.1', '--port', String(redisPort)]
   started.use(await startProgram(machine.redis, redisArguments, { core: cores.others, port: redisPort }))
-  const upstream = started.use(await startUpstream(machine, join(folder, 'upstream'), streams))
+  const upstream = started.use(await startUpstream(machine, join(folder, 'upstream'), ableUpstream))
 
   const there = kinds.filter((kind) => kind.isThere(machine))
   const sites = await Promise.all(there.map(async (kind, index) => ({ kind, site: await createSite(index) })))

@@ -28,6 +28,20 @@ export function percentile(values: readonly number[], percent: number): number {
   return value
 }
 
+/**
+ * Measures every thing once a round, one after the other.
+ * @returns what was measured of each, a value a round
+ */
+export async function inRounds<Thing, Value>(
+  things: readonly Thing[],
+  rounds: number,
+  measure: (thing: Thing) => Promise<Value>,
+): Promise<Map<Thing, Value[]>> {
+  const measured = new Map<Thing, Value[]>(things.map((thing) => [thing, []]))
+  for (const thing of alternate(things, rounds)) measured.get(thing)?.push(await measure(thing))
+  return measured
+}
+
 /** `rounds` lists of what is measured, each beginning with another one, so that no peer always follows the same. */
 export function alternate<T>(things: readonly T[], rounds: number): T[] {
   return Array.from({ length: rounds }, (_, round) => {

@@ -20,18 +20,19 @@ export const smallBody = JSON.stringify({
 
 /**
  * Starts an API that is fast, and answers 401 to whatever comes without an Authorization header.
- * @param streams whether it also has event streams and WebSockets, which takes Node.js in place of nginx
+ * @param able whether it also has event streams and WebSockets and refuses expired tokens, which takes Node.js in place
+ *   of nginx
  */
 export async function startUpstream(
   machine: Machine,
   folder: string,
-  streams: boolean,
+  able: boolean,
 ): Promise<Program & { url: string }> {
   const port = await freePort()
   const url = `http://127.0.0.1:${port}`
   mkdirSync(folder)
   const options = { core: cores.others, port }
-  if (machine.nginx === null || streams) {
+  if (machine.nginx === null || able) {
     const file = join(import.meta.dirname, 'upstream-app.ts')
     return { ...(await startProgram(process.execPath, [file, String(port)], options)), url }
   }

@@ -4,7 +4,7 @@ import { parseStat, treeOf } from '../bench/accounting.ts'
 import { listening } from '../bench/cases/workers.ts'
 import { readLoadReport } from '../bench/load.ts'
 import { ratio, report, withRange } from '../bench/report.ts'
-import { alternate, percentile, spreadOf } from '../bench/statistics.ts'
+import { alternate, inRounds, percentile, spreadOf } from '../bench/statistics.ts'
 import { wrkScript } from '../bench/wrk-script.ts'
 
 describe('the benchmark', () => {
@@ -26,6 +26,18 @@ describe('the benchmark', () => {
   test('begins each round with another peer', () => {
     assert.equal(alternate(['a', 'b', 'c'], 3).join(''), 'abcbcacab')
     assert.deepEqual(alternate([], 3), [])
+  })
+
+  test('keeps apart what the rounds measured of each peer, in the order of the peers', async () => {
+    const turns = [1, 2, 3, 4].values()
+    const measured = await inRounds(['a', 'b'], 2, async (peer) => `${peer}${turns.next().value}`)
+    assert.deepEqual(
+      [...measured],
+      [
+        ['a', ['a1', 'a4']],
+        ['b', ['b2', 'b3']],
+      ],
+    )
   })
 
   test('reads the CPU time of a process whose name has brackets and spaces', () => {

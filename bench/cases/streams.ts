@@ -4,17 +4,22 @@ import { setTimeout as pause } from 'node:timers/promises'
 import { WebSocket } from 'ws'
 import { usageOf } from '../accounting.ts'
 import { browserHeaders, type Cookie, logIn } from '../browser-session.ts'
+import type { Machine } from '../machine.ts'
+import { coatcheck, coatcheckInExpress } from '../peers/coatcheck.ts'
 import { nginx } from '../peers/nginx.ts'
 import type { PeerKind } from '../peers/peer.ts'
-import { ratio, type Section, type Table } from '../report.ts'
-import type { Peer, Stage } from '../stage.ts'
+import { usualStack } from '../peers/usual-stack.ts'
+import { ratio, type Section, type Table, withRange } from '../report.ts'
+import type { Settings } from '../settings.ts'
+import { type Peer, startStage } from '../stage.ts'
+import { inRounds, spreadOf } from '../statistics.ts'
 import { makeSessions } from './many-sessions.ts'
 
-/** What a peer holds in memory for streams that are open and silent. */
-interface OpenStreams {
-  peer: string
-  beforeBytes: number
-  withBytes: number
+/** What a peer holds in memory, without streams and while they are open and silent. */
+interface Memory {
+  kilobytesEach: number
+  megabytesBefore: number
+  megabytesWith: number
 }
 
 /** A kind of stream. */
@@ -33,7 +38,7 @@ const settleMs = 500
 
 export const eventStreams: StreamKind = {
   name: 'event streams',
-  note: 'Resident memory that each adds to a peer just started while it is open and silent, each of a session of its own. Garbage counts: it is resident too. Apache is left out, which takes a thread for each.',
+  note: `Resident memory that each adds while it is open and silent, each of a session of its own, to a peer that was started for the round and has had ${openedAtOnce} of them opened and closed. Garbage counts: it is resident too, and heaps grow in steps. The upstream is Node.js here. Apache is left out, which takes a thread for each.`,
   passedBy: () => true,
   async open(peer, cookie) {
     const headers = { ...browserHeaders(peer, cookie), Accept: 'text/event-stream' }
@@ -49,7 +54,7 @@ export const eventStreams: StreamKind = {
 
 export const webSockets: StreamKind = {
   name: 'WebSockets',
-  note: 'The same. The usual stack passes none: its middleware does not run for handshakes.',
+  note: 'The same. The usual stack passes none: its middleware does not run for handshakes. Apache is left out as above.',
   passedBy: (peer) => peer.passesWebSockets,
   async open(peer, cookie) {
     const headers = { ...browserHeaders(peer, cookie), Origin: peer.place.origin }
@@ -60,29 +65,47 @@ export const webSockets: StreamKind = {
   },
 }
 
-/** @param stage one with streams, just started: what has been closed would be there to be used again */
+/** In rounds, each on a process just started: what has been closed would be there to be used again. */
 export async function measureStreams(
-  stage: Stage,
-  { name, note, open }: StreamKind,
-  count: number,
+  machine: Machine,
+  stream: StreamKind,
+  { streams: count, rounds }: Settings,
   say: (line: string) => void,
 ): Promise<Section> {
-  const rows: OpenStreams[] = []
-  for (const peer of stage.peers) {
-    const cookies = await cookiesOf(peer, stage.redisUrl, count)
-    // What is loaded with the first one is no stream's.
-    const opened = [await open(peer, cookies[0] ?? null)]
-    const beforeBytes = await settled(peer)
-    for (let from = 0; from < count; from += openedAtOnce) {
-      const some = cookies.slice(from, from + openedAtOnce)
-      opened.push(...(await Promise.all(some.map((cookie) => open(peer, cookie)))))
-    }
-    const withBytes = await settled(peer)
-    say(`${name}: ${peer.kind.name}: ${((withBytes - beforeBytes) / count / 1024).toFixed(1)} KB each`)
-    rows.push({ peer: peer.kind.name, beforeBytes, withBytes })
-    for (const close of opened) close()
+  const kinds = [nginx, coatcheck, coatcheckInExpress, usualStack].filter(stream.passedBy)
+  const there = kinds.filter((kind) => kind.isThere(machine))
+  const measured = await inRounds(there, rounds.others, async (kind) => {
+    const memory = await measureOnce(machine, kind, stream, count)
+    say(`${stream.name}: ${kind.name}: ${memory.kilobytesEach.toFixed(1)} KB each`)
+    return memory
+  })
+  return {
+    title: `${count.toLocaleString('en')} ${stream.name}`,
+    note: `${stream.note} Rounds: ${rounds.others}.`,
+    table: streamTable(measured),
   }
-  return { title: `${count.toLocaleString('en')} ${name}`, note, table: streamTable(rows, count) }
+}
+
+async function measureOnce(machine: Machine, kind: PeerKind, { open }: StreamKind, count: number): Promise<Memory> {
+  await using stage = await startStage(machine, [kind], { ableUpstream: true })
+  const [peer] = stage.peers
+  if (peer === undefined) throw new TypeError(`${kind.name} is not there`)
+  const cookies = await cookiesOf(peer, stage.redisUrl, count)
+  const openSome = (some: readonly Cookie[]) => Promise.all(some.map((cookie) => open(peer, cookie)))
+  // What is loaded, and what a heap grows by, with the first ones is no stream's.
+  for (const close of await openSome(cookies.slice(0, openedAtOnce))) close()
+  const before = await settled(peer)
+  const opened: (() => void)[] = []
+  for (let from = 0; from < count; from += openedAtOnce) {
+    opened.push(...(await openSome(cookies.slice(from, from + openedAtOnce))))
+  }
+  const after = await settled(peer)
+  for (const close of opened) close()
+  return {
+    kilobytesEach: (after - before) / count / 1024,
+    megabytesBefore: before / 2 ** 20,
+    megabytesWith: after / 2 ** 20,
+  }
 }
 
 async function cookiesOf(peer: Peer, redisUrl: string, count: number): Promise<Cookie[]> {
@@ -96,18 +119,18 @@ async function settled(peer: Peer): Promise<number> {
   return usageOf(peer.pid).residentBytes
 }
 
-function streamTable(rows: readonly OpenStreams[], count: number): Table {
-  const eachOf = ({ beforeBytes, withBytes }: OpenStreams) => (withBytes - beforeBytes) / count
-  const floor = rows.find(({ peer }) => peer === nginx.name)
-  const megabytes = (bytes: number) => (bytes / 2 ** 20).toFixed(0)
+function streamTable(measured: ReadonlyMap<PeerKind, readonly Memory[]>): Table {
+  const spread = (of: readonly Memory[], key: keyof Memory) => spreadOf(of.map((memory) => memory[key]))
+  const floor = measured.get(nginx)
+  const floorEach = floor === undefined ? undefined : spread(floor, 'kilobytesEach').median
   return [
     ['peer', 'x nginx', 'KB each', 'MB before', 'MB with them'],
-    ...rows.map((row) => [
-      row.peer,
-      ratio(eachOf(row), floor === undefined ? undefined : eachOf(floor)),
-      (eachOf(row) / 1024).toFixed(1),
-      megabytes(row.beforeBytes),
-      megabytes(row.withBytes),
+    ...[...measured].map(([{ name }, of]) => [
+      name,
+      ratio(spread(of, 'kilobytesEach').median, floorEach),
+      withRange(spread(of, 'kilobytesEach'), 1),
+      withRange(spread(of, 'megabytesBefore'), 0),
+      withRange(spread(of, 'megabytesWith'), 0),
     ]),
   ]
 }

@@ -2,7 +2,7 @@ import { usageOf } from '../accounting.ts'
 import { browserHeaders, type Cookie } from '../browser-session.ts'
 import { type Load, runLoad } from '../load.ts'
 import type { Peer } from '../stage.ts'
-import { alternate, type Spread, spreadOf } from '../statistics.ts'
+import { inRounds, type Spread, spreadOf } from '../statistics.ts'
 
 /** A peer under a load that keeps it busy. */
 export interface Throughput {
@@ -44,14 +44,13 @@ export async function measureThroughput(
   subjects: readonly Subject[],
   say: (line: string) => void,
 ): Promise<Throughput[]> {
-  const samples = new Map<Subject, Sample[]>()
   const { name, rounds, seconds, warmUpSeconds } = measured
   for (const subject of subjects) await measureOnce(measured, subject, warmUpSeconds)
-  for (const subject of alternate(subjects, rounds)) {
+  const samples = await inRounds(subjects, rounds, async (subject) => {
     const sample = await measureOnce(measured, subject, seconds)
-    samples.set(subject, [...(samples.get(subject) ?? []), sample])
     say(`${name}: ${subject.peer.kind.name}: ${sample.cpuPer10k.toFixed(3)} CPU s per 10,000`)
-  }
+    return sample
+  })
   return [...samples].map(([{ peer }, taken]) => {
     const of = (key: keyof Sample) => spreadOf(taken.map((sample) => sample[key]))
     return {

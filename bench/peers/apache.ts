@@ -62,7 +62,8 @@ OIDCSessionType server-cache
 OIDCCacheType redis
 OIDCRedisCacheServer 127.0.0.1:${redisPort}
 OIDCPassClaimsAs environment
-OIDCRefreshAccessTokenBeforeExpiry 30
+# By default never; here when it has run out, which lets tokens be of any length of life.
+OIDCRefreshAccessTokenBeforeExpiry 0
 # The browser of our tests cannot say \`navigate\`, without which nobody is sent to the provider.
 RequestHeader unset Sec-Fetch-Mode early
 
