@@ -39,7 +39,7 @@ export async function measureEndings(stage: Stage, among: number, say: (line: st
     for (const { own, ms } of crowded) say(`endings: ${own} among ${among}: ${ms.median.toFixed(1)} ms`)
     return {
       title: 'Ending all of one user’s sessions',
-      note: `Until every one of them is over on every node, without the revocations, for which nobody waits; of ${usersEach} users, one after another. Each other session is another user's.`,
+      note: `coatcheck by itself. Until every one of them is over on every node, without the revocations, for which nobody waits; of ${usersEach} users, one after another. Each other session is another user's.`,
       table: [
         ['sessions of the user', 'others', 'ms', 'Redis commands for each session, those of scripts included'],
         ...alone.map((row) => cellsOf(row, 0)),

@@ -46,7 +46,7 @@ export function sessionSection(weighed: readonly { peer: string; bytesEach: numb
   const usualBytes = weighed.find(({ peer }) => peer === usualStack.name)?.bytesEach
   return {
     title: 'Sessions in Redis',
-    note: `Memory that ${count.toLocaleString('en')} of them took up, keys and all.`,
+    note: `Memory that ${count.toLocaleString('en')} of them took up, keys and all, for the same peers.`,
     table: [
       ['peer', 'x usual stack', 'bytes each'],
       ...weighed.map(({ peer, bytesEach }) => [peer, ratio(bytesEach, usualBytes), bytesEach.toFixed(0)]),
