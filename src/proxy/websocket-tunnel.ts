@@ -72,7 +72,8 @@ export function createTunnel(
   upstream.allowHalfOpen = true
   upstream.on('data', toBrowser)
   browser.on('data', (chunk: Buffer) => {
-    if (isGoodbyeSaid) return // its answer, which is read for what follows: the end of its side
+    // Nothing passes for a session that has ended; it is read for what follows: the end of its side.
+    if (ending !== undefined) return
     told.used()
     if (!upstream.writableEnded && !upstream.write(chunk)) browser.pause()
   })

@@ -9,7 +9,7 @@ import { createBff } from '../../src/index.ts'
 import { createRecordedLog } from '../support/recorded-log.ts'
 import { startWorld, type World } from '../support/world.ts'
 import { isWhole, openLine, type RawUpstream, startRawUpstream } from './raw-peers.ts'
-import { ask, frame, frameHead, signIn } from './stream-peers.ts'
+import { ask, frame, signIn } from './stream-peers.ts'
 
 /** How soon a stream has to be closed, in milliseconds. */
 const soonMs = 1_000
@@ -32,45 +32,6 @@ describe('a stream that is open when its session ends', { concurrency: false }, 
   after(async () => {
     await world.close()
     await raw[Symbol.asyncDispose]()
-  })
-
-  for (const [name, whole] of Object.entries({
-    'a short frame': frame(5),
-    'an empty frame behind its first byte': frame(0),
-    'a frame with a length of 16 bits': frame(300),
-    'a frame with a length of 64 bits': frame(70_000),
-    'a masked frame': frame(7, true),
-  })) {
-    test(`says 4401 right behind ${name}, wherever in it that was`, async () => {
-      const cuts = [1, 2, 3, 5, 9, 12, whole.length - 1].filter((cut) => cut < whole.length)
-      for (const cut of new Set(cuts)) {
-        const user = await signIn(world)
-        const { line, upstream } = await ask(raw, user.handshake, world.relay.port)
-        upstream.write(agreed)
-        await line.until('\r\n\r\n')
-        const head = line.text.length
-        upstream.write(whole.subarray(0, cut))
-        while (line.text.length < head + cut) await once(line.socket, 'data')
-        await user.logOut()
-        upstream.write(Buffer.concat([whole.subarray(cut), frame(3)]))
-        await line.closed()
-        assert.ok(line.text.slice(head) === whole.toString('latin1') + ended, `cut behind ${cut} bytes`)
-      }
-    })
-  }
-
-  test('inside a frame that does not end is broken off after a second, and no sooner', async () => {
-    const user = await signIn(world)
-    const { line, upstream } = await ask(raw, user.handshake, world.relay.port)
-    upstream.write(agreed)
-    upstream.write(Buffer.concat([frameHead(2 ** 40), Buffer.from('only so much')]))
-    await line.until('only so much')
-    await user.logOut()
-    const began = performance.now()
-    await line.closed()
-    const tookMs = performance.now() - began
-    assert.ok(tookMs > 900 && tookMs < 1_500, `${tookMs} ms`)
-    assert.ok(line.text.endsWith('only so much'), 'nothing is put inside a frame')
   })
 
   test('is told, three hundred times over, within a second', async () => {
