@@ -13,7 +13,7 @@ import { createIdleLimit } from './idle-limit.ts'
 import { createPassBack, type Passed } from './pass-back.ts'
 import type { StepUp } from './step-up.ts'
 import type { Target } from './target.ts'
-import { acceptWebSocket, type Bind, type Upgrading } from './upgrade.ts'
+import { acceptWebSocket, type Bind, switchesToWebSocket, type Upgrading } from './upgrade.ts'
 import { createUpstream } from './upstreams.ts'
 
 /** What is asked of an upstream, beside what the client's request says itself. */
@@ -43,6 +43,8 @@ export interface Forwarder {
   forward(request: IncomingMessage, response: ServerResponse, forwarded: Forwarded): Promise<void>
   close(): Promise<void>
 }
+
+const otherProtocol = new Error('the upstream switched to a protocol that nobody asked for')
 
 /** May be sent twice (RFC 9110, section 9.2.2); only without a body, which is not kept. */
 const idempotent = new Set(['GET', 'HEAD', 'OPTIONS', 'PUT', 'DELETE'])
@@ -74,6 +76,10 @@ export function createForwarder(
         const upgraded: Passed['upgraded'] = (headers, socket) => {
           // The browser may have left a moment ago.
           if (upgrading === null || upgrading.socket.destroyed) return void socket.destroy()
+          if (!switchesToWebSocket(headers)) {
+            socket.destroy()
+            return reject(new BffError('upstream_unreachable', { cause: otherProtocol }))
+          }
           acceptWebSocket(upgrading, socket, headers, rules, idleMs, bind)
         }
         const again: Passed['again'] = (fresh) => {

@@ -31,7 +31,7 @@ export interface Passed {
   idleLimit: IdleLimit
   /** Whether it holds for event streams too, which are silent for as long as nothing happens. */
   limitsEvents: boolean
-  /** Told of the upstream's socket when it has agreed to leave HTTP. */
+  /** Told of the upstream's socket when it has agreed to leave HTTP; says itself what was wrong with that. */
   upgraded: (headers: IncomingHttpHeaders, socket: Duplex) => void
   /** Sends the request once more, with another token or with the same (`null`); `null` when it cannot be sent twice. */
   again: ((fresh: string | null) => void) | null

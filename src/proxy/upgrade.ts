@@ -31,6 +31,11 @@ export function isWebSocketHandshake({ method, httpVersion, headers }: IncomingM
   return method === 'GET' && httpVersion !== '1.0' && headers.upgrade?.toLowerCase() === 'websocket'
 }
 
+/** Whether an upstream that leaves HTTP goes where it was asked to (RFC 6455, section 4.1). */
+export function switchesToWebSocket({ upgrade }: IncomingHttpHeaders): boolean {
+  return String(upgrade).toLowerCase() === 'websocket' // of several lines undici makes a list
+}
+
 /**
  * @param duplex as Node's server hands it to its `upgrade` event
  * @returns `null` when a request before it is not answered yet: there is nothing that could be said, and the connection

@@ -102,6 +102,22 @@ describe('a WebSocket handshake that waits for the answer of its upstream', { co
     assert.ok(line.text.endsWith(`\r\n\r\n${body}`), `${line.text.length} bytes arrived`)
   })
 
+  for (const [name, lines] of Object.entries({
+    'another protocol': 'Connection: Upgrade\r\nUpgrade: h2c\r\n',
+    'another protocol as well': 'Connection: Upgrade\r\nUpgrade: websocket\r\nUpgrade: h2c\r\n',
+    'a protocol that it does not name': 'Connection: Upgrade\r\n',
+    'a protocol on some other connection': 'Upgrade: websocket\r\n',
+  })) {
+    test(`is 502 when the upstream switches to ${name}, and the upstream is let go`, async () => {
+      const { line, upstream } = await wait()
+      const gone = letGo(upstream)
+      upstream.write(`HTTP/1.1 101 Switching Protocols\r\n${lines}\r\n`)
+      await Promise.all([gone, line.closed()])
+      assert.match(line.text, /^HTTP\/1\.1 502 [\s\S]*"code":"upstream_unreachable"/)
+      assert.equal(world.nodes[0]?.bff.counts['request_broke'], undefined)
+    })
+  }
+
   test('holds its upstream up while the browser does not read a long answer', async () => {
     const { line, upstream } = await wait()
     line.socket.pause()
