@@ -20,7 +20,10 @@ export function createAdminSessions(sessions: OperatorSessions, secret: string) 
       return refuse(response, 400, 'exactly one of sub, sid and all=true says which sessions are meant')
     try {
       if (request.method === 'DELETE') return sendJson(response, 200, { ended: await sessions.end(which) })
-      if (request.method !== 'GET') return refuse(response, 405, 'only GET and DELETE')
+      if (request.method !== 'GET') {
+        response.setHeader('allow', 'GET, DELETE')
+        return refuse(response, 405, 'only GET and DELETE')
+      }
       const list = sessions.list(which)
       const first = await list.next() // fails where a status can still say so
       response.setHeader('content-type', 'application/jsonl')

@@ -29,6 +29,13 @@ export const problems = {
 
 export type ProblemName = keyof typeof problems
 
+interface BffErrorOptions {
+  cause?: unknown
+  retryAfterSeconds?: number
+  loginUrl?: string
+  allow?: readonly string[]
+}
+
 /** What stops a request. Classified by `problem`, never by message text; `cause` is for the log only. */
 export class BffError extends Error {
   override readonly name = 'BffError'
@@ -37,12 +44,15 @@ export class BffError extends Error {
   readonly retryAfterSeconds: number | undefined
   /** Path of the login that would help. */
   readonly loginUrl: string | undefined
+  /** The methods that would do; a 405 has to say so (RFC 9110, section 15.5.6). */
+  readonly allow: readonly string[] | undefined
 
-  constructor(problem: ProblemName, options: { cause?: unknown; retryAfterSeconds?: number; loginUrl?: string } = {}) {
+  constructor(problem: ProblemName, options: BffErrorOptions = {}) {
     super(problems[problem][1], { cause: options.cause })
     this.problem = problem
     this.retryAfterSeconds = options.retryAfterSeconds
     this.loginUrl = options.loginUrl
+    this.allow = options.allow
   }
 
   get status(): number {

@@ -87,7 +87,9 @@ export function createRequestStack(parts: {
 
   const refuseConnect: RequestStack['upgrade'] = (request, socket, head) => {
     const connecting = beginUpgrade(request, socket, head)
-    if (connecting !== null) refuse('method_not_allowed')(request, connecting.response)
+    if (connecting === null) return
+    const allow = proxy.methodsFor(pathOf(request))
+    answer.problem(request, connecting.response, new BffError('method_not_allowed', { allow }))
   }
 
   const isRoute = (request: IncomingMessage) => proxy.handlerFor(pathOf(request)) !== null

@@ -82,7 +82,7 @@ export function createEndpoints(parts: EndpointParts, setHeaders: SetHeaders, an
   app.get(at(paths.frontchannel), logins('frontchannel'), run(frontchannel(parts)))
   app.get(at(paths.jwks), run(jwks(parts)))
 
-  for (const path of Object.values(paths)) app.all(at(path), notAllowed(methods[path] ?? 'GET, HEAD'))
+  for (const path of Object.values(paths)) app.all(at(path), notAllowed(methods[path] ?? ['GET', 'HEAD']))
   app.use(() => {
     throw new BffError('no_route')
   })
@@ -102,16 +102,15 @@ export function createEndpoints(parts: EndpointParts, setHeaders: SetHeaders, an
 }
 
 /** What a path can be asked by, where it is not by navigation or for reading alone. */
-const methods: Readonly<Record<string, string>> = {
-  [paths.logout]: 'GET, HEAD, POST',
-  [paths.backchannel]: 'POST',
-  [paths.sessions]: 'GET, HEAD, DELETE',
-  [paths.session]: 'DELETE',
+const methods: Readonly<Record<string, readonly string[]>> = {
+  [paths.logout]: ['GET', 'HEAD', 'POST'],
+  [paths.backchannel]: ['POST'],
+  [paths.sessions]: ['GET', 'HEAD', 'DELETE'],
+  [paths.session]: ['DELETE'],
 }
 
-function notAllowed(methods: string): RequestHandler {
-  return (_request, response) => {
-    response.setHeader('Allow', methods)
-    throw new BffError('method_not_allowed')
+function notAllowed(allow: readonly string[]): RequestHandler {
+  return () => {
+    throw new BffError('method_not_allowed', { allow })
   }
 }

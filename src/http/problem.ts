@@ -25,5 +25,6 @@ export function send(response: ServerResponse, error: BffError, contentType: str
   response.setHeader('Content-Length', Buffer.byteLength(body))
   response.setHeader('Cache-Control', 'no-store')
   if (error.retryAfterSeconds !== undefined) response.setHeader('Retry-After', error.retryAfterSeconds)
+  if (error.allow !== undefined) response.setHeader('Allow', error.allow.join(', '))
   response.end(body)
 }

@@ -1,4 +1,4 @@
-import type { IncomingMessage, ServerResponse } from 'node:http'
+import { type IncomingMessage, METHODS, type ServerResponse } from 'node:http'
 import { BffError } from '../errors.ts'
 import { demandAntiForgery } from '../http/anti-forgery.ts'
 import { pathOf } from '../http/request-target.ts'
@@ -19,10 +19,15 @@ import { type Bind, isWebSocketHandshake, type Upgrading } from './upgrade.ts'
 export interface Proxy {
   /** Who answers requests under a path; `null` when it lies under no route. */
   handlerFor(path: string): RouteHandler | null
+  /** What requests under a path may ask to be done. */
+  methodsFor(path: string): readonly string[]
   /** Whether a handshake is for a route that takes WebSockets. */
   upgrades(request: IncomingMessage): boolean
   close(): Promise<void>
 }
+
+/** What a route forwards unless it says so itself: TRACE would show the token to whoever reads the answer. */
+const forwardedMethods: readonly string[] = METHODS.filter((name) => name !== 'TRACE' && name !== 'CONNECT')
 
 /** @param upgrading set when the request has left HTTP to become a WebSocket */
 export type RouteHandler = (
@@ -51,7 +56,7 @@ export function createProxy(
   function createRoute(target: Target) {
     const { route } = target
     const forwarder = createForwarder(target, createHeaderRules(target, facts), stepUp, timing, say)
-    const methods: ReadonlySet<string> | null = route.methods === undefined ? null : new Set(route.methods)
+    const methods: readonly string[] = route.methods ?? forwardedMethods
     const spending = tokens.spending(targetOf(route))
     // Our own token, too, is for those alone who are logged in.
     const needsSession = route.token === 'user' || route.token === 'client'
@@ -67,12 +72,11 @@ export function createProxy(
 
     return {
       target,
+      methods,
       close: forwarder.close,
       async handle(request: IncomingMessage, response: ServerResponse, upgrading: Upgrading | null) {
         const { method = '' } = request
-        // TRACE would show the token to whoever reads the answer.
-        const allowed = methods === null ? method !== 'TRACE' && method !== 'CONNECT' : methods.has(method)
-        if (!allowed) throw new BffError('method_not_allowed')
+        if (!methods.includes(method)) throw new BffError('method_not_allowed', { allow: methods })
         const path = upstreamPath(target, request.url ?? '')
         demandAntiForgery(request, upgrading === null ? route.antiForgery : 'web-socket', publicUrl)
         const ref = route.token === 'none' ? null : refOf(request)
@@ -100,6 +104,7 @@ export function createProxy(
   const routeOf = (path: string) => known.find(({ target }) => isUnder(path, target.route.path))
   return {
     handlerFor: (path) => routeOf(path)?.handle ?? null,
+    methodsFor: (path) => routeOf(path)?.methods ?? forwardedMethods,
     upgrades: (request) => isWebSocketHandshake(request) && routeOf(pathOf(request))?.target.route.webSocket === true,
     async close() {
       await Promise.all(known.map((route) => route.close()))
