@@ -49,6 +49,7 @@ export interface Bff {
   /**
    * Adds to a server of your own what middleware cannot reach, for our routes alone: WebSockets, and bodies that wait to
    * be asked for; answers to what is no request at all; and keeps connections at least as long as load balancers do.
+   * A server may be given to several, each with routes of its own; what else its `shouldUpgradeCallback` allows, it does.
    * Its `requestTimeout` is yours: Node's five minutes end every upload that takes longer.
    */
   attach(server: Server): void

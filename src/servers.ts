@@ -65,28 +65,46 @@ export interface Attached {
   clientError: AnswerClientError
 }
 
-/** Listens for what does not come by way of a request handler. What is not ours is left to whoever else listens. */
-export function attachTo(server: Server, { isRoute, upgrades, upgrade, refuseConnect, clientError }: Attached): void {
-  // On our routes, whatever else asks for an upgrade (h2c, say) is served as if it had not; so is a handshake behind a
-  // request that is not answered yet: the connection is not its own.
-  const shouldUpgradeCallback = (request: IncomingMessage) =>
-    isRoute(request)
-      ? upgrades(request) && responseUnderWay(request.socket) === null
-      : server.listenerCount('upgrade') > 1
-  Object.assign(server, { shouldUpgradeCallback })
+/** All of us that listen to a server. */
+const attached = new WeakMap<Server, Attached[]>()
+
+/**
+ * Listens for what does not come by way of a request handler. What is not ours is left to whoever else listens; where
+ * several of us do, they are one: the routes of all of them are ours, and the first answers for what is nobody's.
+ */
+export function attachTo(server: Server, one: Attached): void {
+  const before = attached.get(server)
+  if (before !== undefined) return void before.push(one)
+  const all = [one]
+  attached.set(server, all)
   if (server.keepAliveTimeout > 0) server.keepAliveTimeout = Math.max(server.keepAliveTimeout, keepAliveMs)
+  const ownerOf = (request: IncomingMessage) => all.find(({ isRoute }) => isRoute(request))
+  const elseListens = (event: string) => server.listenerCount(event) > 1
+
+  const asked = server as Server & { shouldUpgradeCallback: (request: IncomingMessage) => boolean } // its types lack it
+  const theirs = asked.shouldUpgradeCallback
+  asked.shouldUpgradeCallback = (request) => {
+    const owner = ownerOf(request)
+    // Where nobody has set it, it is Node's, to which we ourselves would do for somebody who listens.
+    if (owner === undefined) return elseListens('upgrade') && theirs.call(server, request)
+    // On our routes, whatever else asks for an upgrade (h2c, say) is served as if it had not; so is a handshake behind a
+    // request that is not answered yet: the connection is not its own.
+    return owner.upgrades(request) && responseUnderWay(request.socket) === null
+  }
   server.on('upgrade', (request: IncomingMessage, socket: Duplex, head: Buffer) => {
-    if (upgrades(request)) upgrade(request, socket, head)
+    const owner = ownerOf(request)
+    if (owner?.upgrades(request)) owner.upgrade(request, socket, head)
   })
   // Node would close the connection without a word.
   server.on('connect', (request: IncomingMessage, socket: Duplex, head: Buffer) => {
-    if (isRoute(request) || server.listenerCount('connect') === 1) refuseConnect(request, socket, head)
+    const answering = ownerOf(request) ?? (elseListens('connect') ? null : one)
+    answering?.refuseConnect(request, socket, head)
   })
   server.on('checkContinue', (request: IncomingMessage, response: ServerResponse) => {
-    if (isRoute(request)) holdContinue(request)
-    else if (server.listenerCount('checkContinue') > 1) return
+    if (ownerOf(request) !== undefined) holdContinue(request)
+    else if (elseListens('checkContinue')) return
     else response.writeContinue()
     server.emit('request', request, response)
   })
-  server.on('clientError', clientError)
+  server.on('clientError', one.clientError)
 }
