@@ -83,7 +83,7 @@ export function createHeaderRules(target: Target, { proto, host, trusts, ownCook
       const headers = returned(received, received)
       // undici hands over one line as a string, several as a list.
       const lines: readonly string[] = [received['set-cookie'] ?? []].flat()
-      const cookies = lines.filter((line) => settable.has(line.slice(0, line.indexOf('=')).trim()))
+      const cookies = lines.filter((line) => settable.has(cookieName(line)))
       if (cookies.length > 0) headers['set-cookie'] = cookies
       if (typeof headers['location'] === 'string') headers['location'] = browserLocation(headers['location'], target)
       const cache = String(headers['cache-control'] ?? '')
@@ -113,6 +113,11 @@ function forwardedFor({ socket, headers }: IncomingMessage, trusts: Trusts): str
   const peer = socket.remoteAddress ?? ''
   const named = headers['x-forwarded-for']
   return named !== undefined && trusts(peer) ? `${String(named)}, ${peer}` : peer
+}
+
+/** The name that a `Set-Cookie` line gives: none without `=`, and what stands there is all value (RFC 6265bis). */
+function cookieName(line: string): string {
+  return line.slice(0, Math.max(line.indexOf('='), 0)).trim()
 }
 
 function addCookies(headers: string[], cookieHeader: string | undefined, names: ReadonlySet<string>): void {
