@@ -2,8 +2,9 @@ import { IncomingMessage, ServerResponse, STATUS_CODES } from 'node:http'
 import { Socket } from 'node:net'
 import type { Duplex } from 'node:stream'
 import { BffError, type ProblemName } from '../errors.ts'
-import { linger } from './linger.ts'
+import { closeBehind, linger } from './linger.ts'
 import { problemBody } from './problem.ts'
+import { lastOwed } from './queued.ts'
 import { randomRequestId } from './request-id.ts'
 import type { SetHeaders } from './security-headers.ts'
 import { responseUnderWay } from './under-way.ts'
@@ -27,13 +28,31 @@ export function createClientErrorAnswer(setHeaders: SetHeaders): AnswerClientErr
 }
 
 function answerClientError(error: Error & { code?: string }, socket: Duplex, security: string): void {
-  const current = responseUnderWay(socket)
+  const owed = lastOwed(socket)
+  if (error.code === 'ECONNRESET' || !socket.writable) socket.destroy()
   // Of a request that came whole the answer is still owed, and ours would be taken for it.
-  const owesAnother = current?.req.complete === true || current?.headersSent === true
-  if (error.code === 'ECONNRESET' || !socket.writable || owesAnother) {
-    socket.destroy()
-    return
-  }
+  else if (owed?.req.complete && !socket.readableEnded) endBehind(owed, socket)
+  else if (owed === null || isUnanswered(owed, socket)) refuse(error, socket, security)
+  else socket.destroy()
+}
+
+/** Connections that end behind an answer which is owed; Node tells of everything that still comes there. */
+const ending = new WeakSet<Duplex>()
+
+function endBehind(owed: ServerResponse, socket: Duplex): void {
+  if (ending.has(socket)) return
+  ending.add(socket)
+  closeBehind(owed)
+  // It may have said already that the connection is kept.
+  if (owed.headersSent) owed.once('finish', () => linger(socket))
+}
+
+/** Whether an answer of ours would be taken for the one to a request that will never come whole. */
+function isUnanswered(owed: ServerResponse, socket: Duplex): boolean {
+  return !owed.req.complete && !owed.headersSent && owed === responseUnderWay(socket)
+}
+
+function refuse(error: Error & { code?: string }, socket: Duplex, security: string): void {
   const problem = new BffError(problems.get(error.code) ?? 'bad_request')
   const body = problemBody(problem, randomRequestId())
   socket.write(

@@ -1,8 +1,15 @@
 import type { IncomingMessage, ServerResponse } from 'node:http'
-import type { Socket } from 'node:net'
+import type { Duplex } from 'node:stream'
+import { responseUnderWay } from './under-way.ts'
 
 /** Responses that wait for an earlier one on their connection. */
-const queues = new WeakMap<Socket, Set<ServerResponse>>()
+const queues = new WeakMap<Duplex, Set<ServerResponse>>()
+
+/** The response to the last request that came by a connection, if it is not written yet. */
+export function lastOwed(socket: Duplex): ServerResponse | null {
+  const waiting = [...(queues.get(socket) ?? [])]
+  return waiting.findLast((response) => !response.writableFinished) ?? responseUnderWay(socket)
+}
 
 /**
  * Sees to it that a response which waits for an earlier one closes when its connection does. Node does so too, but not

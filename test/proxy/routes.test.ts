@@ -88,7 +88,14 @@ describe('a route', { concurrency: false }, () => {
     const [sent] = valuesOf(await echo('/cookies/x'), 'cookie')
     assert.equal(sent, sha256('theme=dark'))
     upstream.onRequest((_request, response) => {
-      response.setHeader('set-cookie', ['theme=light; Path=/', 'bff=stolen', 'bff-logout=x', 'other=y', 'themes', '=theme'])
+      response.setHeader('set-cookie', [
+        'theme=light; Path=/',
+        'bff=stolen',
+        'bff-logout=x',
+        'other=y',
+        'themes',
+        '=theme',
+      ])
       response.end()
       return true
     })

@@ -1,0 +1,97 @@
+import assert from 'node:assert/strict'
+import { once } from 'node:events'
+import type { Socket } from 'node:net'
+import { after, before, describe, test } from 'node:test'
+import { startWorld, type World } from '../support/world.ts'
+import { fine, type Line, openLine, type RawUpstream, signInLines, startRawUpstream } from './raw-peers.ts'
+
+const garbage = 'garbage\r\n\r\n'
+/** How soon the upstream must be let go, in milliseconds. */
+const soonMs = 1_000
+
+describe('a request behind which comes what is no request', { concurrency: false }, () => {
+  let raw: RawUpstream
+  let world: World
+  let get: (path: string) => string
+  before(async () => {
+    raw = await startRawUpstream()
+    world = await startWorld({ store: 'memory', bff: { routes: [{ path: '/api', upstream: raw.url }] } })
+    const own = `Host: localhost\r\n${await signInLines(world)}`
+    get = (path) => `GET /api/${path} HTTP/1.1\r\n${own}\r\n`
+  })
+  after(async () => {
+    await world.close()
+    await raw[Symbol.asyncDispose]()
+  })
+
+  /** Its client's connection, and the upstream's of every request when so many have arrived. */
+  async function ask(bytes: string, requests = 1): Promise<{ line: Line; upstreams: Socket[] }> {
+    const all = Promise.withResolvers<void>()
+    const upstreams: Socket[] = []
+    raw.say((socket) => {
+      upstreams.push(socket)
+      if (upstreams.length === requests) all.resolve()
+    })
+    const line = await openLine(world.relay.port)
+    line.socket.write(bytes)
+    await all.promise
+    return { line, upstreams }
+  }
+  const statuses = ({ text }: Line) => [...text.matchAll(/HTTP\/1\.1 (\d{3}) /g)].map((match) => Number(match[1]))
+
+  test('is answered, and the connection closes behind the answer', async () => {
+    const { length } = raw.log
+    const { line, upstreams } = await ask(get('one') + garbage + get('behind'))
+    line.socket.write(garbage + get('later'))
+    upstreams[0]?.write(fine)
+    await line.closed()
+    assert.deepEqual(statuses(line), [200])
+    assert.match(line.text, /^connection: close\r$/im)
+    assert.match(line.text, /\r\n\r\nfine$/)
+    assert.deepEqual(raw.log.slice(length), ['GET /one'])
+  })
+
+  test('is answered, and so are those before it, in their order', async () => {
+    const { line, upstreams } = await ask(get('one') + get('two') + get('three') + garbage, 3)
+    for (const socket of upstreams.toReversed()) socket.write(fine)
+    await line.closed()
+    assert.deepEqual(statuses(line), [200, 200, 200])
+    assert.match(line.text, /fine$/)
+    assert.equal(line.text.match(/^connection: close\r$/gim)?.length, 1)
+  })
+
+  test('is answered to the end, though the answer had begun', async () => {
+    const { line, upstreams } = await ask(get('one'))
+    upstreams[0]?.write('HTTP/1.1 200 OK\r\nContent-Length: 8\r\n\r\nhalf')
+    await line.until('half')
+    line.socket.write(garbage)
+    line.socket.write(garbage)
+    // Whatever was written before this has been read.
+    await fetch(world.origin)
+    upstreams[0]?.write('done')
+    await line.closed()
+    assert.match(line.text, /\r\n\r\nhalfdone$/)
+  })
+
+  for (const [how, bytes] of [
+    ['behind it', garbage],
+    ['in the middle of it', 'GET /api/x HT'],
+  ] as const) {
+    test(`is over when its client leaves ${how}`, async () => {
+      const { line, upstreams } = await ask(get('one') + bytes)
+      const [upstream] = upstreams
+      assert.ok(upstream)
+      const gone = once(upstream, 'close', { signal: AbortSignal.timeout(soonMs) })
+      line.socket.end()
+      await Promise.all([gone, line.closed()])
+      assert.equal(line.text, '')
+    })
+  }
+
+  test('is not answered when the one behind it breaks off in its body', async () => {
+    const post = get('two').replace('GET', 'POST').replace('\r\n\r\n', '\r\nTransfer-Encoding: chunked\r\n\r\n')
+    const { line } = await ask(`${get('one')}${post}5\r\nhello\r\nzz\r\n`)
+    await line.closed()
+    assert.equal(line.text, '')
+  })
+})
