@@ -22,31 +22,35 @@ const longestFactor = 10
 
 /**
  * Runs so many processes of this program, which share its ports, and puts another in the place of one that crashes. A
- * signal to stop is handed to all; resolves with the exit code when the last has ended.
- * @param restartMs the pause before one that has crashed twice in a row as soon as it served is replaced; doubles each
- *   further time, up to ten times as much
+ * signal to stop is handed to all, and so is the end of one when none has served yet; resolves with the exit code when the
+ * last has ended.
+ * @param restartMs the pause before one that has crashed twice in a row before it served, or as soon as it did, is
+ *   replaced; doubles each further time, up to ten times as much
  */
 export async function runWorkers(count: number, restartMs: number, crashed: (crash: Crash) => void): Promise<number> {
   const { promise, resolve } = Promise.withResolvers<number>()
   const stopping = new AbortController()
   const longestMs = restartMs * longestFactor
   let exitCode = 0
+  let anyHasServed = false
 
-  /** @param early how many in a row have crashed in this place as soon as they served */
+  /** @param early how many in a row have crashed in this place before they served, or as soon as they did */
   function start(early: number) {
     const worker = cluster.fork()
     let readyAt: number | undefined
     worker.once('message', () => {
       readyAt = performance.now()
+      anyHasServed = true
     })
     worker.once('exit', (code, signal) => {
       if (!stopping.signal.aborted) {
-        // One that never got off the ground: another would fare no better, when a port is in use, say.
-        if (readyAt === undefined) {
+        // It never got off the ground: another would fare no better, when a port is in use, say.
+        if (!anyHasServed) {
           crashed({ code, signal, pauseMs: null })
           stop(1)
         } else {
-          const earlyNow = performance.now() - readyAt < longestMs ? early + 1 : 0
+          const servedMs = readyAt === undefined ? 0 : performance.now() - readyAt
+          const earlyNow = servedMs < longestMs ? early + 1 : 0
           const pauseMs = earlyNow < 2 ? 0 : Math.min(restartMs * 2 ** (earlyNow - 2), longestMs)
           crashed({ code, signal, pauseMs })
           void startAfter(pauseMs, earlyNow)

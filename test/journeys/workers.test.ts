@@ -57,6 +57,22 @@ test('a worker that keeps crashing is replaced after growing pauses, and at once
   }
 })
 
+test('a worker that dies before it serves is replaced like one that crashed, if any has served', async () => {
+  await using child = await startChild(process.execPath, [crashing, '30', '1', '-1', '-1', '1'])
+  while (!child.output().includes('stays')) await pause(10)
+  const crashes = child.output().split('\n').slice(0, -1)
+  assert.deepEqual(
+    crashes.map((line) => line.split(' ')[1]),
+    ['0', '30', '60', '120'],
+  )
+})
+
+test('the first worker that dies before it serves ends the program with exit code 1', async () => {
+  await using child = await startChild(process.execPath, [crashing, '30', '-1'])
+  assert.equal(await child.ended, 1)
+  assert.match(child.output(), /^[\d.]+ null$/)
+})
+
 test('to stop while no worker runs ends the pause before the next', async () => {
   await using child = await startChild(process.execPath, [crashing, '600000', '1', '1'])
   while (!child.output().includes(' 600000')) await pause(10)
