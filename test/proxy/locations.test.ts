@@ -24,6 +24,23 @@ describe('a redirect by the upstream', { concurrency: false }, () => {
     return talk(world.relay.port, `GET /api/x HTTP/1.1\r\n${own}\r\n`)
   }
 
+  const handedOn: Record<string, string> = {
+    '/v1/new?x#y': '/api/new?x#y',
+    '/v1': '/api',
+    '/v2/else': '/v2/else',
+    next: 'next',
+    'https://elsewhere.example/v1/x': 'https://elsewhere.example/v1/x',
+    '//elsewhere.example/v1/x': '//elsewhere.example/v1/x',
+  }
+  for (const [given, expected] of Object.entries(handedOn)) {
+    test(`to ${given} is handed on as ${expected}, and not followed`, async () => {
+      const { length } = raw.log
+      const { text, statuses } = await answered(`Location: ${given}\r\n`)
+      assert.deepEqual([statuses, locationIn(text)], [[302], expected])
+      assert.equal(raw.log.length, length + 1)
+    })
+  }
+
   const bytes: Record<string, { given: () => string; expected: string }> = {
     'to a path in latin1': { given: () => '/v1/caf\xe9', expected: '/api/caf%E9' },
     'to a path in UTF-8': { given: () => '/v1/caf\xc3\xa9', expected: '/api/caf%C3%A9' },
@@ -43,7 +60,7 @@ describe('a redirect by the upstream', { concurrency: false }, () => {
   for (const [name, { given, expected }] of Object.entries(bytes)) {
     test(`${name} keeps its bytes`, async () => {
       const { text, statuses } = await answered(`Location: ${given()}\r\n`)
-      assert.deepEqual([statuses, /^location: (.*)\r$/im.exec(text)?.[1]], [[302], expected])
+      assert.deepEqual([statuses, locationIn(text)], [[302], expected])
     })
   }
 
@@ -56,3 +73,5 @@ describe('a redirect by the upstream', { concurrency: false }, () => {
     }
   })
 })
+
+const locationIn = (text: string) => /^location: (.*)\r$/im.exec(text)?.[1]

@@ -1,7 +1,6 @@
 import assert from 'node:assert/strict'
 import { once } from 'node:events'
 import { createServer } from 'node:http'
-import type { Socket } from 'node:net'
 import { after, before, describe, test } from 'node:test'
 import { WebSocket, WebSocketServer } from 'ws'
 import { closeServer, listen } from '../../demo/listen.ts'
@@ -129,38 +128,6 @@ describe('a WebSocket', () => {
     assert.equal(await refused(open(browser)), 401)
   })
 
-  test('is closed in the middle of a message between two frames, and never inside one', async () => {
-    const browser = await user()
-    let raw: Socket | undefined
-    upstream.once('upgrade', (_request, socket: Socket) => (raw = socket))
-    const socket = open(browser)
-    await greeted(socket)
-    const messages: string[] = []
-    socket.on('message', (data) => messages.push(String(data)))
-    // Half of a frame; the session ends; then the other half, and what must not be passed on any more.
-    raw?.write(Buffer.from([0x81, 5, 0x68, 0x65]))
-    await new Promise((resolve) => setImmediate(resolve))
-    await echoed(open(browser)) // whatever was written before this has arrived
-    await browser.api('/bff/logout', { method: 'POST' })
-    const closed = once(socket, 'close')
-    raw?.write(Buffer.from([0x6c, 0x6c, 0x6f, 0x81, 2, 0x6e, 0x6f]))
-    assert.equal((await closed)[0], 4401)
-    assert.deepEqual(messages, ['hello'])
-  })
-
-  test('inside a frame that does not end is broken off', async () => {
-    const browser = await user()
-    let raw: Socket | undefined
-    upstream.once('upgrade', (_request, socket: Socket) => (raw = socket))
-    const socket = open(browser)
-    await greeted(socket)
-    raw?.write(Buffer.from([0x81, 5, 0x68]))
-    await echoed(open(browser))
-    const closed = once(socket, 'close')
-    await browser.api('/bff/logout', { method: 'POST' })
-    assert.equal((await closed)[0], 1006)
-  })
-
   test('is closed when its session runs out by itself', async () => {
     await using other = await startWorld({
       hurried: true,
@@ -193,26 +160,4 @@ describe('a WebSocket', () => {
     for (const client of sockets.clients) client.terminate()
     assert.equal((await closed)[0], 1006)
   })
-
-  /** Opens, hears, and closes: by then everything that was sent before has passed. */
-  async function echoed(socket: WebSocket): Promise<void> {
-    await greeted(socket)
-    socket.close()
-    await once(socket, 'close')
-  }
-})
-
-test('an event stream ends when its session does', async () => {
-  await using world = await startWorld({ nodes: 2, hurried: true })
-  const browser = world.browser()
-  await browser.login()
-  world.upstream.onRequest((_request, response) => {
-    response.writeHead(200, { 'content-type': 'text/event-stream' }).write('data: one\n\n')
-    return true
-  })
-  const stream = await browser.request('/api/events', { headers: { accept: 'text/event-stream', 'x-csrf': '1' } })
-  world.upstream.onRequest(() => false)
-  const text = stream.text()
-  assert.equal((await browser.api(`${world.nodes[1]?.relay.origin}/bff/logout`, { method: 'POST' })).status, 200)
-  assert.equal(await text, 'data: one\n\n')
 })
