@@ -17,13 +17,18 @@ export function events({ options, cookie, watch }: EndpointParts): Endpoint {
     response.write(`retry: ${retryMs}\n\n`)
     // So that a connection that has died is noticed, and one that lives is not taken for idle.
     const heartbeat = setInterval(() => response.write(':\n\n'), options.timing.heartbeat)
+    // One that waits behind another response on its connection ends long before it closes, and must hear nothing more.
+    const end = () => {
+      clearInterval(heartbeat)
+      response.end()
+    }
     const release = watch.watch(
       ref,
       (event, data) => {
         response.write(`event: ${event}\ndata: ${JSON.stringify(data)}\n\n`)
-        if (event === 'ended') response.end()
+        if (event === 'ended') end()
       },
-      () => response.end(),
+      end,
     )
     response.once('close', () => {
       clearInterval(heartbeat)

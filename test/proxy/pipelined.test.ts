@@ -3,6 +3,7 @@ import { once } from 'node:events'
 import { createServer, type Server } from 'node:http'
 import { after, before, describe, test } from 'node:test'
 import { closeServer, listen } from '../../demo/listen.ts'
+import { eventsOf } from '../support/event-stream.ts'
 import { startWorld, type World } from '../support/world.ts'
 import { fine, type Line, openLine, type RawUpstream, signInLines, startRawUpstream } from './raw-peers.ts'
 
@@ -19,7 +20,7 @@ describe('a request that comes behind another one, before that has been answered
       { path: '/api', upstream: raw.url },
       { path: '/ws', upstream: raw.url, webSocket: true },
     ]
-    world = await startWorld({ store: 'memory', bff: { routes } })
+    world = await startWorld({ store: 'memory', bff: { routes, timing: { heartbeat: 100 } } })
     own = `Host: localhost\r\nOrigin: ${world.origin}\r\n${await signInLines(world)}`
   })
   after(async () => {
@@ -95,5 +96,23 @@ describe('a request that comes behind another one, before that has been answered
     const { line, letGo } = await unanswered(3)
     line.socket.write('CONNECT localhost:443 HTTP/1.1\r\nHost: localhost\r\n\r\n')
     await Promise.all([letGo, line.closed()])
+  })
+
+  test('is over, where it is a stream of events, when its session is: it is given no more signs of life', async () => {
+    const { line } = await unanswered(1)
+    const [browser, watching] = [world.browser(), world.browser()]
+    await Promise.all([browser.login(), watching.login()])
+    const events = await watching.api('/bff/events')
+    const heartbeats = eventsOf(events)
+    const cookie = `Host: localhost\r\nX-CSRF: 1\r\nCookie: bff=${browser.cookies.get('bff')?.value}\r\n`
+    line.socket.write(get('/bff/events', cookie))
+    await heartbeats.next()
+    await browser.api('/bff/logout', { method: 'POST' })
+    // Whoever gets these would have had one of them too.
+    await heartbeats.next()
+    await heartbeats.next()
+    await heartbeats.return(undefined)
+    line.socket.destroy()
+    await line.closed()
   })
 })
