@@ -1,6 +1,7 @@
 import assert from 'node:assert/strict'
 import { once } from 'node:events'
 import { createServer, type Server } from 'node:http'
+import type { Socket } from 'node:net'
 import { after, before, describe, test } from 'node:test'
 import { closeServer, listen } from '../../demo/listen.ts'
 import { eventsOf } from '../support/event-stream.ts'
@@ -96,6 +97,26 @@ describe('a request that comes behind another one, before that has been answered
     const { line, letGo } = await unanswered(3)
     line.socket.write('CONNECT localhost:443 HTTP/1.1\r\nHost: localhost\r\n\r\n')
     await Promise.all([letGo, line.closed()])
+  })
+
+  test('ends the connection when its turn comes, if its answer has broken off', async () => {
+    const both = Promise.withResolvers<void>()
+    const upstreams: Socket[] = []
+    raw.say((socket) => {
+      if (upstreams.push(socket) === 2) both.resolve()
+    })
+    const { length } = raw.log
+    const line = await openLine(world.relay.port)
+    line.socket.write(get('/api/first') + get('/api/second'))
+    await both.promise
+    const upstreamOf = (path: string) => upstreams[raw.log.slice(length).indexOf(`GET ${path}`)]
+    const second = upstreamOf('/second')
+    assert.ok(second)
+    second.end('HTTP/1.1 200 OK\r\nContent-Length: 8\r\n\r\nhalf')
+    await once(second, 'close')
+    upstreamOf('/first')?.write(fine)
+    await line.closed()
+    assert.match(line.text, /\r\n\r\nfineHTTP\/1\.1 200 OK\r\n[\s\S]+\r\n\r\nhalf$/)
   })
 
   test('is over, where it is a stream of events, when its session is: it is given no more signs of life', async () => {
