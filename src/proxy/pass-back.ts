@@ -82,6 +82,7 @@ export function createPassBack(passed: Passed, insteadOf: (() => Promise<string 
   ) {
     try {
       const fresh = await ask()
+      if (response.destroyed) return // left while we asked: what is opened now nobody would close
       if (fresh === null) pass()
       else instead = () => sendAgain(fresh)
     } catch (error) {

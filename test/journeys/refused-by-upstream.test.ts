@@ -1,5 +1,7 @@
 import assert from 'node:assert/strict'
 import { describe, test } from 'node:test'
+import type { BffOptions } from '../../src/index.ts'
+import { eventsOf } from '../support/event-stream.ts'
 import { createTokenEndpoint } from '../support/token-endpoint.ts'
 import { sha256, type UpstreamHandler } from '../support/upstream.ts'
 import { startWorld, type World } from '../support/world.ts'
@@ -16,9 +18,9 @@ function refusing(which: 'seen' | 'all', seen: Set<string>): UpstreamHandler {
 }
 
 /** A world in which a user has called the API once, with the one token there is. */
-async function begin() {
+async function begin(bff: Partial<BffOptions> = {}) {
   const token = createTokenEndpoint()
-  const world: World = await startWorld({ provider: { intercept: token.intercept } })
+  const world: World = await startWorld({ provider: { intercept: token.intercept }, bff })
   const browser = world.browser()
   await browser.login()
   const { authorizationSha256 } = await (await browser.api('/api/x')).json()
@@ -74,6 +76,38 @@ describe('an upstream that says 401 invalid_token', { concurrency: 2 }, () => {
     await refreshed
     assert.equal((await browser.api('/api/x')).status, 200)
     assert.equal(world.provider.counts.refresh, 1)
+  })
+
+  test('leaves nothing open when its client leaves while another token is asked for', async () => {
+    await using running = await begin({ idleTimeoutSeconds: 2 })
+    const { world, browser, token } = running
+    const gone = Promise.withResolvers<void>()
+    world.upstream.onRequest((_request, response) => {
+      const headers = { 'www-authenticate': 'Bearer error="invalid_token"', 'content-type': 'text/event-stream' }
+      response.writeHead(401, headers).flushHeaders()
+      response.once('close', gone.resolve)
+      return true
+    })
+    const answer = token.hold()
+    const asked = token.arrival()
+    const leaving = new AbortController()
+    const call = browser.api('/api/events', { signal: leaving.signal })
+    await asked
+    leaving.abort()
+    await assert.rejects(call)
+    await gone.promise
+    token.answerWith({ status: 503 })
+    answer()
+    const later = world.browser()
+    const login = await later.startLogin()
+    token.answerWith(null)
+    await later.finishLogin(login)
+    const events = await Array.fromAsync(eventsOf(await later.api('/bff/events')))
+    assert.equal(events.at(-1)?.event, 'ended')
+    // Of a session that runs out somebody hears at once where a stream is open, and only there.
+    const saying = (event: string) => world.log.filter(({ msg }) => msg === event).map((line) => line['ref'])
+    const [left] = saying('login_succeeded')
+    assert.ok(left !== undefined && !saying('session_ended').includes(left))
   })
 
   test('for another reason is left alone', async () => {
