@@ -132,10 +132,9 @@ export function createBff(options: BffOptions, parts: { log?: Logger; store?: St
     upgrade: stack.upgrade,
     attach(server) {
       stack.attach(server)
-      const note = () => void attached.add(server)
-      if (server.listening) note()
-      else server.once('listening', note)
-      server.once('close', () => attached.delete(server))
+      if (server.listening) attached.add(server)
+      server.on('listening', () => attached.add(server))
+      server.on('close', () => attached.delete(server))
     },
     counts: counters.counts,
     sessions: operatorSessions,

@@ -56,6 +56,33 @@ describe('attached to a server of somebody else', { concurrency: false }, () => 
     assert.equal(server.listening, false)
   })
 
+  test('that was closed and listens again is waited for as it was before', async (t) => {
+    const own = createBff(at.options, createRecordedLog())
+    const server = createServer(own.handle)
+    t.after(() => closeServer(server))
+    own.attach(server)
+    await own.ready()
+    await listen(server, 0, '127.0.0.1')
+    await closeServer(server)
+    const origin = `http://127.0.0.1:${await listen(server, 0, '127.0.0.1')}`
+    const socket = await open(origin, '/live/x')
+    const slow = Promise.withResolvers<ServerResponse>()
+    at.world.upstream.onRequest((_request, response) => {
+      slow.resolve(response)
+      return true
+    })
+    const answer = fetch(`${origin}/api/slow`, { headers: { cookie: at.cookie, 'x-csrf': '1' } })
+    const upstream = await slow.promise
+    at.world.upstream.onRequest(() => false)
+    const left = once(socket, 'close')
+    server.close()
+    const closed = own.close()
+    await left
+    upstream.end('answered')
+    assert.equal(await (await answer).text(), 'answered')
+    await closed
+  })
+
   test('that asks for bodies itself where they are not ours, each request is handled once', async () => {
     const handled: string[] = []
     const { port } = await at.serve(
