@@ -129,6 +129,7 @@ export function createBff(options: BffOptions, parts: { log?: Logger; store?: St
 
   return {
     handle: stack.handle,
+    router: stack.router,
     upgrade: stack.upgrade,
     attach(server) {
       stack.attach(server)
@@ -138,11 +139,6 @@ export function createBff(options: BffOptions, parts: { log?: Logger; store?: St
     },
     counts: counters.counts,
     sessions: operatorSessions,
-    router(request, response, next) {
-      const handler = stack.handlerFor(request, response)
-      if (handler === null) next()
-      else handler(request, response)
-    },
     ready: () => untilReady(store, timing.connect),
     async listen() {
       const server = createOwnServer(stack.handle, timing.idleBody)

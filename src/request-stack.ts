@@ -4,8 +4,8 @@ import { BffError, type ProblemName } from './errors.ts'
 import type { AnswerClientError } from './http/client-error.ts'
 import type { ErrorAnswer } from './http/error-answer.ts'
 import { framingProblem, hasBody } from './http/framing.ts'
-import { closeWithConnection } from './http/queued.ts'
 import { foldPath, pathOf } from './http/request-target.ts'
+import { inTurn, mustWait } from './http/turns.ts'
 import type { Options } from './options.ts'
 import type { createProxy } from './proxy/proxy.ts'
 import { isUnder } from './proxy/target.ts'
@@ -17,10 +17,10 @@ export type Handler = (request: IncomingMessage, response: ServerResponse) => vo
 
 /** Who answers a request, however it has come in. */
 export interface RequestStack {
-  /** Who answers, `null` for what is not ours. */
-  handlerFor(request: IncomingMessage, response: ServerResponse): Handler | null
   /** Answers any request. */
   handle: Handler
+  /** Answers what is ours, and passes on what is not. */
+  router(request: IncomingMessage, response: ServerResponse, next: () => void): void
   upgrade(request: IncomingMessage, socket: Duplex, head: Buffer): void
   attach(server: Server): void
 }
@@ -47,17 +47,15 @@ export function createRequestStack(parts: {
   /** The request stack, in order: who answers, or `null` for what is not ours. */
   function handlerFor(incoming: IncomingMessage, outgoing: ServerResponse): Handler | null {
     const path = pathOf(incoming)
-    closeWithConnection(incoming, outgoing)
     const oddity = framingProblem(incoming, outgoing)
     if (oddity !== null) return refuse(oddity)
     if (!path.startsWith('/')) return refuse('bad_target')
     if (isUnder(path, basePath)) return endpoints
     const forward = proxy.handlerFor(path)
     if (forward !== null) {
-      return (request, response) => {
-        if (proxy.upgrades(request)) return void refuseUpgrade(request, response)
-        forward(request, response, null).catch((error: unknown) => answer.problem(request, response, error))
-      }
+      if (proxy.upgrades(incoming)) return refusedUpgrade(incoming, outgoing)
+      return (request, response) =>
+        void forward(request, response, null).catch((error: unknown) => answer.problem(request, response, error))
     }
     const folded = foldPath(path)
     if (folded === null) return refuse('bad_target')
@@ -67,9 +65,9 @@ export function createRequestStack(parts: {
   }
 
   /** A handshake that came as a plain request: the server it came by was not given to `attach`, or it has to wait. */
-  function refuseUpgrade(request: IncomingMessage, response: ServerResponse) {
-    if (response.socket !== null) say('upgrade_not_attached', { remedy: 'call bff.attach(server)' })
-    refuse('bad_request')(request, response)
+  function refusedUpgrade(request: IncomingMessage, response: ServerResponse) {
+    if (!mustWait(request, response)) say('upgrade_not_attached', { remedy: 'call bff.attach(server)' })
+    return refuse('bad_request')
   }
 
   const upgrade: RequestStack['upgrade'] = (request, socket, head) => {
@@ -95,8 +93,12 @@ export function createRequestStack(parts: {
   const isRoute = (request: IncomingMessage) => proxy.handlerFor(pathOf(request)) !== null
 
   return {
-    handlerFor,
-    handle: (request, response) => (handlerFor(request, response) ?? refuse('no_route'))(request, response),
+    handle: (request, response) => inTurn(request, response, handlerFor(request, response) ?? refuse('no_route')),
+    router(request, response, next) {
+      const handler = handlerFor(request, response)
+      if (handler === null) next()
+      else inTurn(request, response, handler)
+    },
     upgrade,
     attach: (server) => attachTo(server, { isRoute, upgrades: proxy.upgrades, upgrade, refuseConnect, clientError }),
   }

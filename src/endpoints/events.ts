@@ -17,7 +17,7 @@ export function events({ options, cookie, watch }: EndpointParts): Endpoint {
     response.write(`retry: ${retryMs}\n\n`)
     // So that a connection that has died is noticed, and one that lives is not taken for idle.
     const heartbeat = setInterval(() => response.write(':\n\n'), options.timing.heartbeat)
-    // One that waits behind another response on its connection ends long before it closes, and must hear nothing more.
+    // Where nobody reads, it closes long after it has ended, and may be told nothing more.
     const end = () => {
       clearInterval(heartbeat)
       response.end()

@@ -4,10 +4,9 @@ import type { Duplex } from 'node:stream'
 import { BffError, type ProblemName } from '../errors.ts'
 import { closeBehind, linger } from './linger.ts'
 import { problemBody } from './problem.ts'
-import { lastOwed } from './queued.ts'
 import { randomRequestId } from './request-id.ts'
 import type { SetHeaders } from './security-headers.ts'
-import { responseUnderWay } from './under-way.ts'
+import { lastOwed, responseUnderWay } from './turns.ts'
 
 /** What Node's codes mean. */
 const problems = new Map<string | undefined, ProblemName>([

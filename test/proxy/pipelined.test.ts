@@ -4,7 +4,6 @@ import { createServer, type Server } from 'node:http'
 import type { Socket } from 'node:net'
 import { after, before, describe, test } from 'node:test'
 import { closeServer, listen } from '../../demo/listen.ts'
-import { eventsOf } from '../support/event-stream.ts'
 import { startWorld, type World } from '../support/world.ts'
 import { fine, type Line, openLine, type RawUpstream, signInLines, startRawUpstream } from './raw-peers.ts'
 
@@ -21,7 +20,7 @@ describe('a request that comes behind another one, before that has been answered
       { path: '/api', upstream: raw.url },
       { path: '/ws', upstream: raw.url, webSocket: true },
     ]
-    world = await startWorld({ store: 'memory', bff: { routes, timing: { heartbeat: 100 } } })
+    world = await startWorld({ store: 'memory', bff: { routes } })
     own = `Host: localhost\r\nOrigin: ${world.origin}\r\n${await signInLines(world)}`
   })
   after(async () => {
@@ -73,67 +72,88 @@ describe('a request that comes behind another one, before that has been answered
     await closeServer(server)
   })
 
-  /** Asks for so many, of which none is answered. @returns their client, and what resolves when the upstream is let go */
-  async function unanswered(count: number): Promise<{ line: Line; letGo: Promise<unknown> }> {
-    const asked = Promise.withResolvers<void>()
-    const closed: Promise<unknown>[] = []
+  /** Asks for several at once. @returns what resolves to the upstream's connection when it is asked for the next of them */
+  async function askFor(...paths: string[]) {
+    const asked: Socket[] = []
+    let told = Promise.withResolvers<void>()
     raw.say((socket) => {
-      closed.push(once(socket, 'close', { signal: AbortSignal.timeout(5_000) }))
-      if (closed.length === count) asked.resolve()
-    })
-    const line = await openLine(world.relay.port)
-    line.socket.write(get('/api/x').repeat(count))
-    await asked.promise
-    return { line, letGo: Promise.all(closed) }
-  }
-
-  test('is over, like those before it, when their client leaves', async () => {
-    const { line, letGo } = await unanswered(3)
-    line.socket.destroy()
-    await letGo
-  })
-
-  test('is over when a CONNECT behind it ends the connection', async () => {
-    const { line, letGo } = await unanswered(3)
-    line.socket.write('CONNECT localhost:443 HTTP/1.1\r\nHost: localhost\r\n\r\n')
-    await Promise.all([letGo, line.closed()])
-  })
-
-  test('ends the connection when its turn comes, if its answer has broken off', async () => {
-    const both = Promise.withResolvers<void>()
-    const upstreams: Socket[] = []
-    raw.say((socket) => {
-      if (upstreams.push(socket) === 2) both.resolve()
+      asked.push(socket)
+      told.resolve()
     })
     const { length } = raw.log
     const line = await openLine(world.relay.port)
-    line.socket.write(get('/api/first') + get('/api/second'))
-    await both.promise
-    const upstreamOf = (path: string) => upstreams[raw.log.slice(length).indexOf(`GET ${path}`)]
-    const second = upstreamOf('/second')
-    assert.ok(second)
-    second.end('HTTP/1.1 200 OK\r\nContent-Length: 8\r\n\r\nhalf')
-    await once(second, 'close')
-    upstreamOf('/first')?.write(fine)
-    await line.closed()
-    assert.match(line.text, /\r\n\r\nfineHTTP\/1\.1 200 OK\r\n[\s\S]+\r\n\r\nhalf$/)
+    line.socket.write(paths.map((path) => get(path)).join(''))
+    return {
+      line,
+      log: () => raw.log.slice(length),
+      async next(): Promise<Socket> {
+        await told.promise
+        told = Promise.withResolvers()
+        const socket = asked.at(-1)
+        assert.ok(socket)
+        return socket
+      },
+    }
+  }
+  const aMoment = () => fetch(`${world.origin}/nothing`)
+
+  test('waits for its turn: its upstream is asked when that has been answered', async () => {
+    const { line, log, next } = await askFor('/api/1', '/api/2', '/api/3')
+    const said = ['one!', 'two!', 'last']
+    for (const [index, body] of said.entries()) {
+      const upstream = await next()
+      await aMoment()
+      assert.deepEqual(log(), ['GET /1', 'GET /2', 'GET /3'].slice(0, index + 1))
+      upstream.write(fine.replace('fine', body))
+    }
+    await line.until('last')
+    assert.deepEqual(line.text.match(/one!|two!|last/g), said)
+    line.socket.destroy()
   })
 
-  test('is over, where it is a stream of events, when its session is: it is given no more signs of life', async () => {
-    const { line } = await unanswered(1)
-    const [browser, watching] = [world.browser(), world.browser()]
-    await Promise.all([browser.login(), watching.login()])
-    const events = await watching.api('/bff/events')
-    const heartbeats = eventsOf(events)
-    const cookie = `Host: localhost\r\nX-CSRF: 1\r\nCookie: bff=${browser.cookies.get('bff')?.value}\r\n`
-    line.socket.write(get('/bff/events', cookie))
-    await heartbeats.next()
-    await browser.api('/bff/logout', { method: 'POST' })
-    // Whoever gets these would have had one of them too.
-    await heartbeats.next()
-    await heartbeats.next()
-    await heartbeats.return(undefined)
-    line.socket.destroy()
+  const ends: Record<string, (line: Line) => unknown> = {
+    'when their client leaves': ({ socket }) => socket.end(),
+    'when a CONNECT behind it ends the connection': ({ socket }) =>
+      socket.write('CONNECT localhost:443 HTTP/1.1\r\nHost: localhost\r\n\r\n'),
+  }
+  for (const [when, end] of Object.entries(ends)) {
+    test(`is never begun ${when}, and the one before it is over`, async () => {
+      const { line, log, next } = await askFor('/api/1', '/api/2', '/bff/events')
+      const upstream = await next()
+      const letGo = once(upstream, 'close', { signal: AbortSignal.timeout(5_000) })
+      end(line)
+      await Promise.all([letGo, line.closed()])
+      await aMoment()
+      assert.deepEqual(log(), ['GET /1'])
+    })
+  }
+
+  test('is never begun when the answer before it breaks off', async () => {
+    const { line, log, next } = await askFor('/api/1', '/api/2')
+    const upstream = await next()
+    upstream.end('HTTP/1.1 200 OK\r\nContent-Length: 8\r\n\r\nhalf')
     await line.closed()
+    await aMoment()
+    assert.match(line.text, /\r\n\r\nhalf$/)
+    assert.deepEqual(log(), ['GET /1'])
+  })
+
+  test('with a body is asked for it, and passed on whole, when its turn comes', async () => {
+    const { line, next } = await askFor('/api/1')
+    const body = 'x'.repeat(300_000)
+    const waits = `${own}Expect: 100-continue\r\nContent-Length: ${body.length}\r\n`
+    line.socket.write(`POST /api/2 HTTP/1.1\r\n${waits}\r\n`)
+    const first = await next()
+    await aMoment()
+    assert.equal(line.text, '')
+    first.end(fine)
+    await line.until('HTTP/1.1 100 Continue')
+    line.socket.write(body)
+    const second = await next()
+    second.end(fine.replace('fine', 'last'))
+    await line.until('last')
+    line.socket.destroy()
+    await raw.emptied()
+    assert.ok(raw.heard.some((said) => said.endsWith(body)))
   })
 })
