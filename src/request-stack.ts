@@ -5,15 +5,13 @@ import type { AnswerClientError } from './http/client-error.ts'
 import type { ErrorAnswer } from './http/error-answer.ts'
 import { framingProblem, hasBody } from './http/framing.ts'
 import { foldPath, pathOf } from './http/request-target.ts'
-import { inTurn, mustWait } from './http/turns.ts'
+import { type Handler, inTurn, mustWait } from './http/turns.ts'
 import type { Options } from './options.ts'
 import type { createProxy } from './proxy/proxy.ts'
 import { isUnder } from './proxy/target.ts'
 import { beginUpgrade } from './proxy/upgrade.ts'
 import { attachTo } from './servers.ts'
 import type { Say } from './telemetry/events.ts'
-
-export type Handler = (request: IncomingMessage, response: ServerResponse) => void
 
 /** Who answers a request, however it has come in. */
 export interface RequestStack {

@@ -1,7 +1,8 @@
 import type { IncomingMessage, ServerResponse } from 'node:http'
 import type { Duplex } from 'node:stream'
 
-type Handler = (request: IncomingMessage, response: ServerResponse) => void
+/** Answers a request. */
+export type Handler = (request: IncomingMessage, response: ServerResponse) => void
 
 /** The last response on a connection that has had to wait for others. */
 const waiting = new WeakMap<Duplex, ServerResponse>()

@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict'
 import { once } from 'node:events'
 import { createServer, type IncomingMessage, type ServerResponse } from 'node:http'
-import { after, before, describe, test } from 'node:test'
+import { after, before, describe, type TestContext, test } from 'node:test'
 import { WebSocket } from 'ws'
 import { closeServer, listen } from '../../demo/listen.ts'
 import { createBff } from '../../src/index.ts'
@@ -27,12 +27,18 @@ describe('attached to a server of somebody else', { concurrency: false }, () => 
     assert.deepEqual(await tunnel(tunnels.port, '/api/x'), [405])
   })
 
-  test('that is told to close, close ends what is open there and waits for what is under way', async (t) => {
+  /** A BFF that a test may close, attached to a server that does not listen yet. */
+  async function attachOwn(t: TestContext) {
     const own = createBff(at.options, createRecordedLog())
     const server = createServer(own.handle)
     t.after(() => closeServer(server))
     own.attach(server)
     await own.ready()
+    return { own, server }
+  }
+
+  test('that is told to close, close ends what is open there and waits for what is under way', async (t) => {
+    const { own, server } = await attachOwn(t)
     const origin = `http://127.0.0.1:${await listen(server, 0, '127.0.0.1')}`
     const socket = await open(origin, '/live/x')
     const slow = Promise.withResolvers<ServerResponse>()
@@ -57,11 +63,7 @@ describe('attached to a server of somebody else', { concurrency: false }, () => 
   })
 
   test('that was closed and listens again is waited for as it was before', async (t) => {
-    const own = createBff(at.options, createRecordedLog())
-    const server = createServer(own.handle)
-    t.after(() => closeServer(server))
-    own.attach(server)
-    await own.ready()
+    const { own, server } = await attachOwn(t)
     await listen(server, 0, '127.0.0.1')
     await closeServer(server)
     const origin = `http://127.0.0.1:${await listen(server, 0, '127.0.0.1')}`

@@ -58,3 +58,19 @@ export async function startEmbedding(): Promise<Embedding> {
     [Symbol.asyncDispose]: () => running.disposeAsync(),
   }
 }
+
+/** A server before a BFF, with nothing between its clients and it that would change when what they send arrives. */
+export interface DirectServer extends AsyncDisposable {
+  server: Server
+  port: number
+}
+
+export async function startDirectServer(bff: Pick<Bff, 'handle' | 'attach'>): Promise<DirectServer> {
+  const server = createServer(bff.handle)
+  bff.attach(server)
+  return {
+    server,
+    port: await listen(server, 0, '127.0.0.1'),
+    [Symbol.asyncDispose]: () => closeServer(server),
+  }
+}

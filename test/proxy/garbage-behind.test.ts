@@ -1,9 +1,16 @@
 import assert from 'node:assert/strict'
 import { once } from 'node:events'
-import type { Socket } from 'node:net'
 import { after, before, describe, test } from 'node:test'
 import { startWorld, type World } from '../support/world.ts'
-import { fine, type Line, openLine, type RawUpstream, signInLines, startRawUpstream } from './raw-peers.ts'
+import {
+  ask as askAt,
+  fine,
+  type Line,
+  openLine,
+  type RawUpstream,
+  signInLines,
+  startRawUpstream,
+} from './raw-peers.ts'
 
 const garbage = 'garbage\r\n\r\n'
 /** How soon the upstream must be let go, in milliseconds. */
@@ -24,14 +31,7 @@ describe('a request behind which comes what is no request', { concurrency: false
     await raw[Symbol.asyncDispose]()
   })
 
-  /** Its client's connection, and the upstream's when the request has arrived there. */
-  async function ask(bytes: string): Promise<{ line: Line; upstream: Socket }> {
-    const asked = Promise.withResolvers<Socket>()
-    raw.say((socket) => asked.resolve(socket))
-    const line = await openLine(world.relay.port)
-    line.socket.write(bytes)
-    return { line, upstream: await asked.promise }
-  }
+  const ask = (bytes: string) => askAt(raw, bytes, world.relay.port)
   const statuses = ({ text }: Line) => [...text.matchAll(/HTTP\/1\.1 (\d{3}) /g)].map((match) => Number(match[1]))
 
   test('is answered, and the connection closes behind the answer', async () => {

@@ -1,53 +1,33 @@
 import assert from 'node:assert/strict'
 import { once } from 'node:events'
-import { createServer, type Server } from 'node:http'
 import type { Socket } from 'node:net'
-import { after, before, beforeEach, describe, test } from 'node:test'
-import { closeServer, listen } from '../../demo/listen.ts'
+import { after, before, describe, test } from 'node:test'
 import { startWorld, type World } from '../support/world.ts'
-import { type Line, openLine, type RawUpstream, signInLines, startRawUpstream } from './raw-peers.ts'
+import { startDirectServer } from './embedding.ts'
+import { ask, type RawUpstream, startRawUpstream } from './raw-peers.ts'
+import { agreed, signIn } from './stream-peers.ts'
 
 /** How soon the upstream must be let go, in milliseconds. */
 const soonMs = 1_000
-
-const agreed = 'HTTP/1.1 101 Switching Protocols\r\nConnection: Upgrade\r\nUpgrade: websocket\r\n\r\n'
 
 describe('a WebSocket handshake that waits for the answer of its upstream', { concurrency: false }, () => {
   const disposal = new AsyncDisposableStack()
   let raw: RawUpstream
   let world: World
-  let server: Server
   let port: number
   let handshake: string
   before(async () => {
     raw = disposal.use(await startRawUpstream())
-    world = disposal.use(
-      await startWorld({ store: 'memory', bff: { routes: [{ path: '/ws', upstream: raw.url, webSocket: true }] } }),
-    )
+    const routes = [{ path: '/api', upstream: raw.url, webSocket: true }]
+    world = disposal.use(await startWorld({ store: 'memory', bff: { routes } }))
     const bff = world.nodes[0]?.bff
     assert.ok(bff !== undefined)
-    // Nothing lies between the clients here and the BFF, that would change when what arrives.
-    server = createServer(bff.handle)
-    bff.attach(server)
-    port = await listen(server, 0, '127.0.0.1')
-    disposal.defer(() => closeServer(server))
-    const own = `Host: localhost\r\nOrigin: ${world.origin}\r\n${await signInLines(world)}`
-    handshake = `GET /ws/x HTTP/1.1\r\n${own}Connection: Upgrade\r\nUpgrade: websocket\r\n\r\n`
+    ;({ port } = disposal.use(await startDirectServer(bff)))
+    handshake = (await signIn(world)).handshake
   })
   after(() => disposal.disposeAsync())
 
-  let upstream: Promise<Socket>
-  beforeEach(() => {
-    const asked = Promise.withResolvers<Socket>()
-    raw.say((socket) => asked.resolve(socket))
-    upstream = asked.promise
-  })
-
-  async function wait(): Promise<{ line: Line; upstream: Socket }> {
-    const line = await openLine(port)
-    line.socket.write(handshake)
-    return { line, upstream: await upstream }
-  }
+  const wait = () => ask(raw, handshake, port)
   const letGo = (socket: Socket) => once(socket, 'close', { signal: AbortSignal.timeout(soonMs) })
 
   test('is over when the browser leaves, though it has sent something behind it', async () => {

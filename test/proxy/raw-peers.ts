@@ -150,3 +150,12 @@ export async function signInLines(world: World): Promise<string> {
   await browser.login()
   return `Cookie: bff=${browser.cookies.get('bff')?.value}\r\nX-CSRF: 1\r\n`
 }
+
+/** Both ends, when the upstream has heard the request. */
+export async function ask(raw: RawUpstream, request: string, port: number): Promise<{ line: Line; upstream: Socket }> {
+  const arrived = Promise.withResolvers<Socket>()
+  raw.say((socket) => arrived.resolve(socket))
+  const line = await openLine(port)
+  line.socket.write(request)
+  return { line, upstream: await arrived.promise }
+}

@@ -1,12 +1,12 @@
 import assert from 'node:assert/strict'
-import { createServer, type Server } from 'node:http'
+import type { Server } from 'node:http'
 import { connect, type Socket } from 'node:net'
 import { after, before, test } from 'node:test'
 import { setTimeout as pause, setImmediate as turn } from 'node:timers/promises'
-import { closeServer, listen } from '../../demo/listen.ts'
 import type { Browser } from '../support/browser.ts'
 import { createRandom } from '../support/random.ts'
 import { startWorld, type World } from '../support/world.ts'
+import { startDirectServer } from './embedding.ts'
 import { fine, openLine, type RawUpstream, startRawUpstream } from './raw-peers.ts'
 import { createStormTalk, stormRoutes } from './storm-talk.ts'
 
@@ -35,10 +35,7 @@ before(async () => {
   )
   const bff = world.nodes[0]?.bff
   assert.ok(bff !== undefined)
-  server = createServer(bff.handle)
-  bff.attach(server)
-  port = await listen(server, 0, '127.0.0.1')
-  disposal.defer(() => closeServer(server))
+  ;({ server, port } = disposal.use(await startDirectServer(bff)))
   browsers = Array.from({ length: sessions }, () => world.browser())
   for (const browser of browsers) await browser.login()
 })

@@ -1,23 +1,21 @@
 import assert from 'node:assert/strict'
 import { once } from 'node:events'
-import { createServer, type Server } from 'node:http'
+import type { Server } from 'node:http'
 import type { Socket } from 'node:net'
 import { after, before, describe, test } from 'node:test'
 import { setTimeout as pause } from 'node:timers/promises'
-import { closeServer, listen } from '../../demo/listen.ts'
 import { createBff } from '../../src/index.ts'
 import { createRecordedLog } from '../support/recorded-log.ts'
 import { startWorld, type World } from '../support/world.ts'
-import { isWhole, openLine, type RawUpstream, startRawUpstream } from './raw-peers.ts'
-import { ask, frame, signIn } from './stream-peers.ts'
+import { startDirectServer } from './embedding.ts'
+import { ask, isWhole, openLine, type RawUpstream, startRawUpstream } from './raw-peers.ts'
+import { agreed, ended, frame, signIn } from './stream-peers.ts'
 
 /** How soon a stream has to be closed, in milliseconds. */
 const soonMs = 1_000
 
 const stream = 'HTTP/1.1 200 OK\r\nContent-Type: text/event-stream\r\n'
-const agreed = 'HTTP/1.1 101 Switching Protocols\r\nConnection: Upgrade\r\nUpgrade: websocket\r\n\r\n'
 const goingAway = '\x88\x0c\x03\xe9going away'
-const ended = '\x88\x0f\x11\x31session ended'
 
 describe('a stream that is open when its session ends', { concurrency: false }, () => {
   let raw: RawUpstream
@@ -78,10 +76,7 @@ describe('a client that does nothing about the end of its session', () => {
     world = disposal.use(await startWorld({ bff: { routes } }))
     const bff = createBff(world.options, createRecordedLog())
     disposal.defer(() => bff.close())
-    server = createServer(bff.handle)
-    bff.attach(server)
-    port = await listen(server, 0, '127.0.0.1')
-    disposal.defer(() => closeServer(server))
+    ;({ server, port } = disposal.use(await startDirectServer(bff)))
   })
   after(() => disposal.disposeAsync())
 

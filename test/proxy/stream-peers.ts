@@ -1,7 +1,11 @@
 import assert from 'node:assert/strict'
-import type { Socket } from 'node:net'
 import type { World } from '../support/world.ts'
-import { type Line, openLine, type RawUpstream } from './raw-peers.ts'
+
+/** An upstream's consent to a handshake. */
+export const agreed = 'HTTP/1.1 101 Switching Protocols\r\nConnection: Upgrade\r\nUpgrade: websocket\r\n\r\n'
+
+/** What a browser is told on a WebSocket whose session has ended, in latin1. */
+export const ended = '\x88\x0f\x11\x31session ended'
 
 /** A user, by what their browser sends. */
 export async function signIn(at: World) {
@@ -14,15 +18,6 @@ export async function signIn(at: World) {
     handshake: `${get}Connection: Upgrade\r\nUpgrade: websocket\r\n\r\n`,
     logOut: async () => assert.equal((await browser.api('/bff/logout', { method: 'POST' })).status, 200),
   }
-}
-
-/** Both ends, when the upstream has heard the request. */
-export async function ask(raw: RawUpstream, request: string, port: number): Promise<{ line: Line; upstream: Socket }> {
-  const arrived = Promise.withResolvers<Socket>()
-  raw.say((socket) => arrived.resolve(socket))
-  const line = await openLine(port)
-  line.socket.write(request)
-  return { line, upstream: await arrived.promise }
 }
 
 /** The head of a frame of a message that goes on: it says how long the frame is. */

@@ -1,15 +1,12 @@
 import assert from 'node:assert/strict'
 import { once } from 'node:events'
-import { createServer, type Server } from 'node:http'
+import type { Server } from 'node:http'
 import type { Socket } from 'node:net'
 import { after, before, describe, test } from 'node:test'
-import { closeServer, listen } from '../../demo/listen.ts'
 import { startWorld, type World } from '../support/world.ts'
-import { type RawUpstream, startRawUpstream } from './raw-peers.ts'
-import { ask, frame, frameHead, signIn } from './stream-peers.ts'
-
-const agreed = 'HTTP/1.1 101 Switching Protocols\r\nConnection: Upgrade\r\nUpgrade: websocket\r\n\r\n'
-const ended = '\x88\x0f\x11\x31session ended'
+import { startDirectServer } from './embedding.ts'
+import { ask, type RawUpstream, startRawUpstream } from './raw-peers.ts'
+import { agreed, ended, frame, frameHead, signIn } from './stream-peers.ts'
 
 describe('a WebSocket whose session ends while a frame is under way', { concurrency: false }, () => {
   const disposal = new AsyncDisposableStack()
@@ -23,11 +20,8 @@ describe('a WebSocket whose session ends while a frame is under way', { concurre
     world = disposal.use(await startWorld({ store: 'memory', bff: { routes } }))
     const bff = world.nodes[0]?.bff
     assert.ok(bff !== undefined)
-    // Nothing lies between the browsers here and the BFF: what it has read can be seen.
-    server = createServer(bff.handle)
-    bff.attach(server)
-    port = await listen(server, 0, '127.0.0.1')
-    disposal.defer(() => closeServer(server))
+    // What it has read can be seen.
+    ;({ server, port } = disposal.use(await startDirectServer(bff)))
   })
   after(() => disposal.disposeAsync())
 

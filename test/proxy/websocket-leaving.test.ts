@@ -4,11 +4,11 @@ import type { Socket } from 'node:net'
 import { after, before, describe, test } from 'node:test'
 import { startWorld, type World } from '../support/world.ts'
 import { type Line, openLine, type RawUpstream, startRawUpstream } from './raw-peers.ts'
+import { agreed } from './stream-peers.ts'
 
 /** How soon the upstream must be let go, in milliseconds. */
 const soonMs = 1_000
 
-const agreed = 'HTTP/1.1 101 Switching Protocols\r\nConnection: Upgrade\r\nUpgrade: websocket\r\n\r\n'
 /** Text frames, one masked as browsers have to. */
 const fromUpstream = Buffer.from([0x81, 3, 0x62, 0x79, 0x65])
 const goingAway = '\x88\x0c\x03\xe9going away'
