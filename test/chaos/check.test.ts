@@ -58,10 +58,23 @@ describe('a token is presented again', () => {
     ],
     ['declined', (history) => Object.assign(firstPresentation(history), { fate: 'spoiled' })],
     ['given up', (history) => silently(history) && Object.assign(firstPresentation(history), { ended: 3_200 })],
+    [
+      'given up', // held back on its way, and it arrived last of those that were held back with it
+      (history) =>
+        silently(history) &&
+        history.faults.push(fault('provider-hold', 0, 800, 1_910)) &&
+        history.exchanges.splice(1, 0, ...[1_915, 1_955].map((arrived) => exchange({ arrived }))),
+    ],
     ['holder killed', (history) => history.faults.push(fault('kill', 0, 2_060, 3_000))],
     ['holder out', (history) => history.faults.push(fault('stop-long', 0, 2_060, 4_500))],
     ['holder out', (history) => history.faults.push(fault('redis-hold', 0, 2_060, 4_500))],
     ['delayed', (history) => history.faults.push(fault('provider-hold', 1, 1_900, 4_990))],
+    [
+      'delayed', // the same, and it arrived last of those that were held back with it
+      (history) =>
+        history.faults.push(fault('provider-hold', 1, 1_900, 4_860)) &&
+        history.exchanges.splice(2, 0, ...[4_865, 4_910, 4_955].map((arrived) => exchange({ node: 1, arrived }))),
+    ],
   ] as [string, (history: History) => unknown][]) {
     test(`with the excuse "${excuse}"`, () => {
       const history = createReuse(5_000)

@@ -1,6 +1,6 @@
 import type { Chain } from './chains.ts'
 import { type Hindrances, readHindrances } from './hindrances.ts'
-import type { Exchange, History } from './history.ts'
+import type { Exchange, Fault, History } from './history.ts'
 
 /** Why a refresh token was presented again, by the list of unavoidable losses in `docs/refresh-protocol.md`. */
 export type Excuse =
@@ -27,6 +27,9 @@ export interface Excuses {
 /** Clocks of two processes, and the time from one line of code to the next. */
 const slackMs = 30
 
+/** What was held back arrives one after another when it may, with no more than that between two. */
+const burstGapMs = 2 * slackMs
+
 /** A timer may fire late, and a request may travel for a while. */
 const looseness = 0.85
 
@@ -43,6 +46,21 @@ export function readExcuses(history: History): Excuses {
   const { ask, lease, grace } = history.limits
   /** Away for longer than what is left of its lease, and the grace. */
   const outMs = ((2 / 3) * lease + grace) * looseness
+
+  /** When the burst began in which something arrived: what held it back ended shortly before that at the earliest. */
+  function burstBegan(node: number, arrived: number): number {
+    return history.exchanges
+      .filter((one) => one.node === node)
+      .reduceRight(
+        (began, one) => (one.arrived <= began && began - one.arrived <= burstGapMs ? one.arrived : began),
+        arrived,
+      )
+  }
+
+  /** Faults of these kinds that may have held back what arrived then. */
+  function holding(kinds: readonly Fault['kind'][], node: number, arrived: number): Fault[] {
+    return hindrances.during(kinds, node, burstBegan(node, arrived) - burstGapMs, arrived)
+  }
 
   function receivedAt(chain: Chain, { node, processed, outcome, fate, arrived }: Exchange): number | null {
     if (outcome !== 'issued' || processed === null || fate === 'swallowed' || fate === 'spoiled') return null
@@ -90,7 +108,7 @@ export function readExcuses(history: History): Excuses {
         line.at >= arrived - longestDelayMs,
     )
     const from = Math.min(said?.at ?? arrived, arrived) - ask
-    const held = hindrances.during(['provider-hold'], node, arrived - 2 * slackMs, arrived)
+    const held = holding(['provider-hold'], node, arrived)
     // Our own stall: the endpoint is in this process, and sees a request when it runs again.
     const stalled = hindrances.during(['stalled'], everyNode, from, arrived)
     const sent = Math.min(arrived, ...[...held, ...stalled].map(({ began }) => began))
@@ -100,9 +118,9 @@ export function readExcuses(history: History): Excuses {
 
   /** Sent at a time when nobody could know better: held on its way, or by a node that was stopped in the act. */
   function delayed({ node, arrived }: Exchange, since: number): boolean {
-    const held = hindrances.during(['provider-hold'], node, arrived - 2 * slackMs, arrived)
-    const stopped = hindrances.during(['stop-short', 'stop-long', 'stalled'], node, arrived - 2 * slackMs, arrived)
-    return [...held, ...stopped].some(({ began }) => began <= since)
+    return holding(['provider-hold', 'stop-short', 'stop-long', 'stalled'], node, arrived).some(
+      ({ began }) => began <= since,
+    )
   }
 
   return {
