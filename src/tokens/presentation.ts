@@ -57,6 +57,7 @@ export async function present(
         presentation,
         joined: flight.joined,
         waitedMs,
+        askedMs: answer.askedMs,
         ms: Math.round(performance.now() - flight.began),
         ...(is === 'declined' ? { status: answer.status, error: answer.error } : {}),
       })
@@ -118,13 +119,16 @@ function notGranted({ denials }: FlightParts, { ref, wanted: { target } }: Fligh
   return { is: 'not_granted' }
 }
 
+/** `askedMs`: from the moment the request went out until there was an answer, or none was waited for any more. */
+type Asked = RefreshAnswer & { askedMs: number }
+
 /** Marks, then sends at once; marks again when too much time went by between the two. */
 async function ask(
   { provider, health, options }: FlightParts,
   mark: Mark,
   request: RefreshRequest,
   presentation: number,
-): Promise<RefreshAnswer | Gone | Overtaken> {
+): Promise<Asked | Gone | Overtaken> {
   for (;;) {
     const marked = await mark.confirm(presentation)
     if (marked.is === 'gone') return marked
@@ -132,16 +136,18 @@ async function ask(
     if (marked.is === 'lost') return { is: 'overtaken', record: null }
 
     let withdrawn = false
+    let sentAt = performance.now()
     const answer = await presentRefreshToken(provider, request, {
       timeoutMs: presentation === 1 ? options.timing.ask : options.timing.askAgain,
       beforeSend() {
         withdrawn = !mark.isFresh()
+        sentAt = performance.now()
         return !withdrawn
       },
     })
     if (answer.is === 'silent') health.silent('ours')
     else if (answer.is !== 'unsent') health.answered()
-    if (!withdrawn) return answer
+    if (!withdrawn) return { ...answer, askedMs: Math.round(performance.now() - sentAt) }
   }
 }
 

@@ -106,7 +106,7 @@ export function createChaosNode(options: ChaosNodeOptions): ChaosNode {
   }
 }
 
-const nothingSaid = { ref: null, outcome: null, version: null, presentation: null, reason: null }
+const nothingSaid = { ref: null, outcome: null, version: null, presentation: null, askedMs: null, reason: null }
 
 function noteLine(history: History, node: number, line: string): void {
   // The last is what the shell says about a program that we have killed.
@@ -129,6 +129,7 @@ function noteLine(history: History, node: number, line: string): void {
     outcome: text('outcome'),
     version: number('version'),
     presentation: number('presentation'),
+    askedMs: number('askedMs'),
     reason: text('reason'),
   })
 }

@@ -45,6 +45,19 @@ describe('a token is presented again', () => {
     })
   }
 
+  for (const [what, line] of [
+    ['did not wait as long as a node waits', { at: 2_520, askedMs: 530 }],
+    ['gave up another presentation, which it sent later', { at: 4_000, askedMs: 1_000 }],
+    ['gave up another presentation, two seconds before', { at: -1, askedMs: 1_000 }],
+    ['gave up after that', { at: 5_200, askedMs: 3_210 }],
+  ] as const) {
+    test(`and it is no excuse that its presenter ${what}`, () => {
+      const history = createReuse(5_000)
+      Object.assign(history.said[0] ?? {}, { ...line, outcome: 'silent' })
+      assert.deepEqual(brokenRules(history), ['ended without cause', 'presented again without doubt'])
+    })
+  }
+
   const silently = (history: History) => history.said.splice(0, 1)
   for (const [excuse, change] of [
     ['answer lost', (history) => Object.assign(firstPresentation(history), { fate: 'swallowed' })],
@@ -57,20 +70,17 @@ describe('a token is presented again', () => {
         Object.assign(firstPresentation(history), { fate: 'left', processed: 5_100, ended: 5_200 }),
     ],
     ['declined', (history) => Object.assign(firstPresentation(history), { fate: 'spoiled' })],
-    ['given up', (history) => silently(history) && Object.assign(firstPresentation(history), { ended: 3_200 })],
+    ['given up', (history) => Object.assign(history.said[0] ?? {}, { at: 3_020, outcome: 'silent', askedMs: 1_030 })],
     [
-      'given up', // held back on its way, and it arrived last of those that were held back with it
-      (history) =>
-        silently(history) &&
-        history.faults.push(fault('provider-hold', 0, 800, 1_910)) &&
-        history.exchanges.splice(1, 0, ...[1_915, 1_955].map((arrived) => exchange({ arrived }))),
+      'given up', // before it arrived, on a machine with too much to do
+      (history) => Object.assign(history.said[0] ?? {}, { at: 1_500, outcome: 'silent', askedMs: 1_000 }),
     ],
     ['holder killed', (history) => history.faults.push(fault('kill', 0, 2_060, 3_000))],
     ['holder out', (history) => history.faults.push(fault('stop-long', 0, 2_060, 4_500))],
     ['holder out', (history) => history.faults.push(fault('redis-hold', 0, 2_060, 4_500))],
     ['delayed', (history) => history.faults.push(fault('provider-hold', 1, 1_900, 4_990))],
     [
-      'delayed', // the same, and it arrived last of those that were held back with it
+      'delayed', // held back with others, and it arrived last of those that were held back with it
       (history) =>
         history.faults.push(fault('provider-hold', 1, 1_900, 4_860)) &&
         history.exchanges.splice(2, 0, ...[4_865, 4_910, 4_955].map((arrived) => exchange({ node: 1, arrived }))),
@@ -122,6 +132,16 @@ describe('a session ends', () => {
 
   test('and no node says why', () => {
     const history = changed(({ calls }) => calls.push(call({ id: 3, began: 5_000, ended: 5_010, status: 401 })))
+    assert.deepEqual(brokenRules(history), ['ended without a stated reason'])
+  })
+
+  test('and the node that was refused says so, and that the store was silent when it was told', () => {
+    const history = createReuse(5_000)
+    history.faults.push(fault('kill', 0, 2_060, 3_000))
+    const refused = { node: 1, event: 'refresh', outcome: 'refused' }
+    history.said.splice(1, 1, said({ at: 5_050, ...refused }), said({ at: 5_350, node: 1, event: 'refresh_failed' }))
+    assert.deepEqual(brokenRules(history), [])
+    history.said.pop()
     assert.deepEqual(brokenRules(history), ['ended without a stated reason'])
   })
 

@@ -69,6 +69,7 @@ export function said(facts: Partial<Said>): Said {
     outcome: null,
     version: null,
     presentation: null,
+    askedMs: null,
     reason: null,
     ...facts,
   }

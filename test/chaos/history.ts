@@ -113,6 +113,8 @@ export interface Said {
   outcome: string | null
   version: number | null
   presentation: number | null
+  /** How long the provider was waited for. */
+  askedMs: number | null
   reason: string | null
 }
 

@@ -46,10 +46,13 @@ describe('an answer of the provider that does not come', { concurrency: 8 }, () 
     })
     const arrivedAgain = provider.next((exchange) => exchange.answer(exchange.process()))
     const first = node.ask(ref)
-    await said(node.log, 'refresh', { outcome: 'silent' })
+    const { askedMs: inVain } = await said(node.log, 'refresh', { outcome: 'silent' })
     relay.release()
     await arrivedAgain
     assert.equal(await first, 'alice.3')
+    const { askedMs, ms } = await said(node.log, 'refresh', { outcome: 'issued' })
+    assert.ok(Number(inVain) >= 999, 'it says how long it has waited')
+    assert.ok(Number(askedMs) <= Number(ms) - Number(inVain), 'for each answer by itself')
   })
 
   test('a connection that is refused: nothing was sent, nothing is in doubt, and the next one is the first', async () => {

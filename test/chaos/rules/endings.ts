@@ -43,7 +43,9 @@ export function endings(
     countIn(counts, reason ?? 'not said')
     const lines = said.filter((line) => line.ref === ref)
     const events = [...(chain?.presentations.flat() ?? []), ...lines, ...(turnedAway === undefined ? [] : [turnedAway])]
-    if (reason === undefined && (refused === undefined || !wasHindered(history.faults, refused))) {
+    const couldNotSay =
+      refused !== undefined && (saidThatItFailed(lines, refused) || wasHindered(history.faults, refused))
+    if (reason === undefined && !couldNotSay) {
       accuse('ended without a stated reason', 'it was over for its user and no node has said why', ref, events)
     } else if (reason !== undefined && !byProvider.has(reason ?? '')) {
       accuse('ended without cause', `it ended as ${reason}, and nobody had asked for that`, ref, events)
@@ -91,6 +93,13 @@ function wasInDoubt({ presentations }: Chain, line: Said | undefined): boolean {
   const same = presentations.find((all) => refused !== undefined && all.includes(refused)) ?? []
   const before = same.filter((one) => refused !== undefined && one.arrived < refused.arrived)
   return before.some(({ fate }) => fate !== 'declined' && fate !== 'spoiled')
+}
+
+/** Whether the node that was refused has said that, and that the store did not tell whether it had done what it asked for. */
+function saidThatItFailed(lines: readonly Said[], { node, processed }: Exchange): boolean {
+  const after = lines.filter((line) => line.node === node && line.at >= (processed ?? 0))
+  const refused = after.findIndex(({ event, outcome }) => event === 'refresh' && outcome === 'refused')
+  return refused >= 0 && after.slice(refused).some(({ event }) => event === 'refresh_failed')
 }
 
 /** Whether the node that was refused could not say so, or could not learn that the store had done what it asked for. */
