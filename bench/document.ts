@@ -18,7 +18,7 @@ of JSON, 401 without an Authorization header). The peer that is measured has cor
 Redis and the provider share core 1. Sessions come from real logins; requests have twelve headers of a browser, the
 anti-forgery header and the cookie, on ${connections} connections that are kept alive (${downloadConnections} for the download). Rounds of ${seconds} seconds
 alternate between the peers, ${rounds.small} of the small GET and ${rounds.others} of every other case unless it says otherwise; shown is the median,
-the lowest and the highest round in brackets.
+the lowest and the highest round in brackets. What is so many times another compares the two within each round.
 CPU seconds are what the operating system charged the peer's processes, user and system; the figure to trust, since
 requests/s and milliseconds also hold what core 1 was busy with. Memory is what is resident after the load.
 

@@ -1,4 +1,4 @@
-import type { Spread } from './statistics.ts'
+import { type Spread, timesOf } from './statistics.ts'
 
 /** Rows of cells; the first row is the head. */
 export type Table = readonly (readonly string[])[]
@@ -23,7 +23,18 @@ export function report(sections: readonly Section[]): string {
 export function ratio(value: number | undefined, other: number | undefined): string {
   if (value === undefined || other === undefined || other === 0) return '-'
   const times = value / other
-  return times < 10 ? times.toFixed(2) : times.toFixed(1)
+  return times.toFixed(digitsOf(times))
+}
+
+/** The same round by round, with the range of the rounds. */
+export function ratioOfRounds(values: readonly number[] | undefined, others: readonly number[] | undefined): string {
+  if (values === undefined || others === undefined) return '-'
+  const times = timesOf(values, others)
+  return withRange(times, digitsOf(times.median))
+}
+
+function digitsOf(times: number): number {
+  return times < 10 ? 2 : 1
 }
 
 /** The median, and between which values the rounds lay. */

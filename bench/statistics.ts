@@ -18,6 +18,15 @@ export function spreadOf(values: readonly number[]): Spread {
 }
 
 /**
+ * How many times as much one takes as another, by the figures that both have of the same round: what a machine is busy
+ * with beside slows down both.
+ * @throws RangeError for no rounds at all
+ */
+export function timesOf(values: readonly number[], others: readonly number[]): Spread {
+  return spreadOf(values.map((value, round) => value / (others[round] ?? Number.NaN)))
+}
+
+/**
  * The value that `percent` of all values do not exceed, by nearest rank.
  * @throws RangeError for no values at all
  */

@@ -3,8 +3,8 @@ import { describe, test } from 'node:test'
 import { parseStat, treeOf } from '../bench/accounting.ts'
 import { listening } from '../bench/cases/workers.ts'
 import { readLoadReport } from '../bench/load.ts'
-import { ratio, report, withRange } from '../bench/report.ts'
-import { alternate, inRounds, percentile, spreadOf } from '../bench/statistics.ts'
+import { ratio, ratioOfRounds, report, withRange } from '../bench/report.ts'
+import { alternate, inRounds, percentile, spreadOf, timesOf } from '../bench/statistics.ts'
 import { wrkScript } from '../bench/wrk-script.ts'
 
 describe('the benchmark', () => {
@@ -21,6 +21,11 @@ describe('the benchmark', () => {
     assert.equal(percentile(hundred, 50), 50)
     assert.equal(percentile([5], 99), 5)
     assert.throws(() => percentile([], 50), RangeError)
+  })
+
+  test('compares two peers within each round, so that a busy machine does not count', () => {
+    assert.deepEqual(timesOf([3, 30, 8], [1, 10, 2]), { median: 3, min: 3, max: 4 })
+    assert.throws(() => timesOf([], []), RangeError)
   })
 
   test('begins each round with another peer', () => {
@@ -77,6 +82,9 @@ describe('the benchmark', () => {
     assert.equal(ratio(30, 2), '15.0')
     assert.equal(ratio(1, undefined), '-')
     assert.equal(ratio(undefined, 1), '-')
+    assert.equal(ratioOfRounds([3, 30, 8], [1, 10, 2]), '3.00 (3.00-4.00)')
+    assert.equal(ratioOfRounds([22, 24, 23], [2, 2, 2]), '11.5 (11.0-12.0)')
+    assert.equal(ratioOfRounds([1], undefined), '-')
     assert.equal(withRange({ median: 1234.5, min: 1000, max: 2000 }, 0), '1,235 (1,000-2,000)')
   })
 

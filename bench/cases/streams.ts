@@ -9,7 +9,7 @@ import { coatcheck, coatcheckInExpress } from '../peers/coatcheck.ts'
 import { nginx } from '../peers/nginx.ts'
 import type { PeerKind } from '../peers/peer.ts'
 import { usualStack } from '../peers/usual-stack.ts'
-import { ratio, type Section, type Table, withRange } from '../report.ts'
+import { ratioOfRounds, type Section, type Table, withRange } from '../report.ts'
 import type { Settings } from '../settings.ts'
 import { type Peer, startStage } from '../stage.ts'
 import { inRounds, spreadOf } from '../statistics.ts'
@@ -120,17 +120,18 @@ async function settled(peer: Peer): Promise<number> {
 }
 
 function streamTable(measured: ReadonlyMap<PeerKind, readonly Memory[]>): Table {
-  const spread = (of: readonly Memory[], key: keyof Memory) => spreadOf(of.map((memory) => memory[key]))
+  const values = (of: readonly Memory[], key: keyof Memory) => of.map((memory) => memory[key])
+  const cell = (of: readonly Memory[], key: keyof Memory, digits: number) =>
+    withRange(spreadOf(values(of, key)), digits)
   const floor = measured.get(nginx)
-  const floorEach = floor === undefined ? undefined : spread(floor, 'kilobytesEach').median
   return [
     ['peer', 'x nginx', 'KB each', 'MB before', 'MB with them'],
     ...[...measured].map(([{ name }, of]) => [
       name,
-      ratio(spread(of, 'kilobytesEach').median, floorEach),
-      withRange(spread(of, 'kilobytesEach'), 1),
-      withRange(spread(of, 'megabytesBefore'), 0),
-      withRange(spread(of, 'megabytesWith'), 0),
+      ratioOfRounds(values(of, 'kilobytesEach'), floor && values(floor, 'kilobytesEach')),
+      cell(of, 'kilobytesEach', 1),
+      cell(of, 'megabytesBefore', 0),
+      cell(of, 'megabytesWith', 0),
     ]),
   ]
 }

@@ -2,19 +2,24 @@ import { usageOf } from '../accounting.ts'
 import { browserHeaders, type Cookie } from '../browser-session.ts'
 import { type Load, runLoad } from '../load.ts'
 import type { Peer } from '../stage.ts'
-import { inRounds, type Spread, spreadOf } from '../statistics.ts'
+import { inRounds } from '../statistics.ts'
 
 /** A peer under a load that keeps it busy. */
 export interface Throughput {
   peer: string
+  /** One a round. */
+  samples: readonly Sample[]
+}
+
+export interface Sample {
   /** CPU seconds of the peer's processes: per 10,000 requests, and per GB of answers. */
-  cpuPer10k: Spread
-  cpuPerGigabyte: Spread
-  requestsPerSecond: Spread
-  megabytesPerSecond: Spread
-  p50Ms: Spread
-  p99Ms: Spread
-  residentMegabytes: Spread
+  cpuPer10k: number
+  cpuPerGigabyte: number
+  requestsPerSecond: number
+  megabytesPerSecond: number
+  p50Ms: number
+  p99Ms: number
+  residentMegabytes: number
 }
 
 export interface Subject {
@@ -51,22 +56,8 @@ export async function measureThroughput(
     say(`${name}: ${subject.peer.kind.name}: ${sample.cpuPer10k.toFixed(3)} CPU s per 10,000`)
     return sample
   })
-  return [...samples].map(([{ peer }, taken]) => {
-    const of = (key: keyof Sample) => spreadOf(taken.map((sample) => sample[key]))
-    return {
-      peer: peer.kind.name,
-      cpuPer10k: of('cpuPer10k'),
-      cpuPerGigabyte: of('cpuPerGigabyte'),
-      requestsPerSecond: of('requestsPerSecond'),
-      megabytesPerSecond: of('megabytesPerSecond'),
-      p50Ms: of('p50Ms'),
-      p99Ms: of('p99Ms'),
-      residentMegabytes: of('residentMegabytes'),
-    }
-  })
+  return [...samples].map(([{ peer }, taken]) => ({ peer: peer.kind.name, samples: taken }))
 }
-
-type Sample = Record<Exclude<keyof Throughput, 'peer'>, number>
 
 async function measureOnce(measured: ThroughputCase, subject: Subject, seconds: number): Promise<Sample> {
   const { peer, cookie, cookies } = subject

@@ -2,10 +2,11 @@ import { setTimeout as pause } from 'node:timers/promises'
 import { browserHeaders } from '../browser-session.ts'
 import { runLoad } from '../load.ts'
 import { coatcheckWorkers } from '../peers/coatcheck.ts'
-import { ratio, type Section, withRange } from '../report.ts'
+import { ratioOfRounds, type Section, withRange } from '../report.ts'
 import { connections } from '../settings.ts'
 import { inRounds, spreadOf } from '../statistics.ts'
 import { measureThroughput, type Subject, type ThroughputCase } from './throughput.ts'
+import { cell, valuesOf } from './throughput-tables.ts'
 
 const crashLoadSeconds = 5
 /** Into the load; later than a worker takes to be one that has got off the ground. */
@@ -33,10 +34,10 @@ export async function measureWorkers(
         ['peer', 'CPU, x one process', 'CPU s per 10,000', 'requests/s', 'memory MB'],
         ...rows.map((row) => [
           row.peer,
-          ratio(row.cpuPer10k.median, single?.cpuPer10k.median),
-          withRange(row.cpuPer10k, 3),
-          withRange(row.requestsPerSecond, 0),
-          withRange(row.residentMegabytes, 0),
+          ratioOfRounds(valuesOf(row, 'cpuPer10k'), single && valuesOf(single, 'cpuPer10k')),
+          cell(row, 'cpuPer10k', 3),
+          cell(row, 'requestsPerSecond', 0),
+          cell(row, 'residentMegabytes', 0),
         ]),
       ],
     },
