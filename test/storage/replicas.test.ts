@@ -14,12 +14,15 @@ const minute = 60_000
 /** A Redis with a replica that can be cut off, and a store that waits for it. */
 async function begin() {
   const own = new AsyncDisposableStack()
-  const primary = own.use(await startRedis())
+  // Without waiting for further replicas to come at the same time: there are none.
+  const primary = own.use(await startRedis(['--repl-diskless-sync-delay', '0']))
   const relay = own.use(await startRelay({ target: { host: '127.0.0.1', port: primary.port } }))
   const replica = own.use(await startRedis(['--replicaof', '127.0.0.1', String(relay.port)]))
-  const client = await createClient({ url: replica.url }).connect()
-  own.defer(() => client.destroy())
-  while (!(await client.info('replication')).includes('master_link_status:up')) await pause(20)
+  const connect = async (url: string) => own.adopt(await createClient({ url }).connect(), (one) => one.destroy())
+  const client = await connect(replica.url)
+  // The primary's own word: it counts a replica only once that has confirmed what it got.
+  const watch = await connect(primary.url)
+  while (!(await watch.info('replication')).includes('state=online')) await pause(20)
 
   const late: unknown[] = []
   const say = (event: string, facts: unknown) => void (event === 'replicas_late' && late.push(facts))

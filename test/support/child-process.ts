@@ -15,7 +15,7 @@ interface ChildProcess extends AsyncDisposable {
 
 interface ChildProcessOptions {
   cwd?: string
-  /** The whole environment of the program. @default ours */
+  /** The whole environment of the program, but for where Node keeps what it has compiled. @default ours */
   env?: NodeJS.ProcessEnv
   /** A command, its words separated by spaces, that must also run if we die: the client of a container is not the container. */
   beforeKill?: string
@@ -42,9 +42,10 @@ export async function startChild(
   args: readonly string[],
   options: ChildProcessOptions = {},
 ): Promise<ChildProcess> {
+  const { NODE_COMPILE_CACHE } = process.env
   const shell = spawn('/bin/sh', ['-c', keeper, 'sh', command, ...args], {
     cwd: options.cwd,
-    env: { ...(options.env ?? process.env), BEFORE_KILL: options.beforeKill ?? ':' },
+    env: { NODE_COMPILE_CACHE, ...(options.env ?? process.env), BEFORE_KILL: options.beforeKill ?? ':' },
     detached: true,
   })
   const ended = once(shell, 'exit').then(([code]) => Number(code))
