@@ -18,6 +18,12 @@ export function createDeadlines(limitMs: number, late: () => Error, failure: (ca
       return
     }
     const limit = performance.now() - limitMs
+    const [oldest] = waiting
+    // Not at once: after a pause of this process the answer may lie in the socket, yet to be read.
+    if (oldest !== undefined && oldest.since <= limit) setImmediate(rejectBefore, limit)
+  }
+
+  function rejectBefore(limit: number) {
     for (const entry of waiting) {
       // Insertion order is order of age: the rest is younger.
       if (entry.since > limit) return

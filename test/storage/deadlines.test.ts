@@ -1,4 +1,6 @@
 import assert from 'node:assert/strict'
+import { once } from 'node:events'
+import { type AddressInfo, connect, createServer, type Socket } from 'node:net'
 import { describe, test } from 'node:test'
 import { createDeadlines } from '../../src/storage/deadlines.ts'
 
@@ -46,6 +48,21 @@ describe('the deadline of store commands', { concurrency: false }, () => {
       await new Promise((resolve) => setTimeout(resolve, limitMs / 7))
     }
     await Promise.all(waits)
+  })
+
+  test('is not for a pause of this process, when the answer lies in the socket and is yet to be read', async (t) => {
+    const accepted = Promise.withResolvers<Socket>()
+    const server = createServer(accepted.resolve).listen(0, '127.0.0.1')
+    t.after(() => server.close())
+    await once(server, 'listening')
+    const client = connect((server.address() as AddressInfo).port, '127.0.0.1')
+    t.after(() => client.destroy())
+    const peer = await accepted.promise
+    const answer = create().within(once(client, 'data'))
+    peer.end('answer')
+    const began = performance.now()
+    while (performance.now() - began < 2 * limitMs); // as garbage collection or a busy machine would
+    assert.equal(String(await answer), 'answer')
   })
 
   test('that has passed is the end of it: what fails later fails for nobody', async () => {
