@@ -1,6 +1,7 @@
 /**
  * One deadline for many promises by a coarse clock: a timer, an abort signal and their garbage for each store command
- * would cost more than the command (see the benchmark).
+ * would cost more than the command (see the benchmark). The clock counts its own ticks: a pause of this process is one,
+ * however long, and what was to be sent or read meanwhile has its time yet.
  */
 export interface Deadlines {
   /** The promise itself, or a rejection with `late()` when it takes longer than the limit (and up to a tenth more). */
@@ -10,23 +11,17 @@ export interface Deadlines {
 export function createDeadlines(limitMs: number, late: () => Error, failure: (cause: unknown) => Error): Deadlines {
   const waiting = new Set<{ since: number; reject: (error: Error) => void }>()
   let clock: NodeJS.Timeout | undefined
+  let now = 0
 
   function tick() {
+    now += 1
     if (waiting.size === 0) {
       clearInterval(clock)
       clock = undefined
-      return
     }
-    const limit = performance.now() - limitMs
-    const [oldest] = waiting
-    // Not at once: after a pause of this process the answer may lie in the socket, yet to be read.
-    if (oldest !== undefined && oldest.since <= limit) setImmediate(rejectBefore, limit)
-  }
-
-  function rejectBefore(limit: number) {
     for (const entry of waiting) {
       // Insertion order is order of age: the rest is younger.
-      if (entry.since > limit) return
+      if (now - entry.since <= ticks) return
       waiting.delete(entry)
       entry.reject(failure(late()))
     }
@@ -34,9 +29,9 @@ export function createDeadlines(limitMs: number, late: () => Error, failure: (ca
 
   return {
     within<T>(promise: Promise<T>) {
-      clock ??= setInterval(tick, Math.max(limitMs / 10, 1))
+      clock ??= setInterval(tick, Math.max(limitMs / ticks, 1))
       return new Promise<T>((resolve, reject) => {
-        const entry = { since: performance.now(), reject }
+        const entry = { since: now, reject }
         waiting.add(entry)
         promise.then(
           (value) => {
@@ -52,3 +47,5 @@ export function createDeadlines(limitMs: number, late: () => Error, failure: (ca
     },
   }
 }
+
+const ticks = 10

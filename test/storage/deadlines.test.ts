@@ -2,7 +2,7 @@ import assert from 'node:assert/strict'
 import { once } from 'node:events'
 import { type AddressInfo, connect, createServer, type Socket } from 'node:net'
 import { describe, test } from 'node:test'
-import { createDeadlines } from '../../src/storage/deadlines.ts'
+import { createDeadlines, type Deadlines } from '../../src/storage/deadlines.ts'
 
 const limitMs = 200
 
@@ -32,22 +32,8 @@ describe('the deadline of store commands', { concurrency: false }, () => {
     }
   })
 
-  test('is for each its own: never early, and a tenth late at most but for what the machine takes', async () => {
-    const deadlines = create()
-    const waits: Promise<void>[] = []
-    for (let i = 0; i < 5; i++) {
-      const began = performance.now()
-      const never = deadlines.within(new Promise(() => undefined))
-      waits.push(
-        assert.rejects(never, (error: Error) => {
-          const tookMs = performance.now() - began
-          assert.ok(tookMs >= limitMs && tookMs < 1.1 * limitMs + 100, `${tookMs} ms`)
-          return error.message === 'failed' && error.cause instanceof RangeError
-        }),
-      )
-      await new Promise((resolve) => setTimeout(resolve, limitMs / 7))
-    }
-    await Promise.all(waits)
+  test('is for each its own: never early, and a tenth late at most where the machine keeps up', async () => {
+    for (let round = 1; !(await areInTime()); round++) assert.ok(round < 10, 'it has never kept up')
   })
 
   test('is not for a pause of this process, when the answer lies in the socket and is yet to be read', async (t) => {
@@ -73,3 +59,25 @@ describe('the deadline of store commands', { concurrency: false }, () => {
     await new Promise((resolve) => setImmediate(resolve))
   })
 })
+
+/** Whether commands given one after another each failed soon after its limit. */
+async function areInTime(): Promise<boolean> {
+  const deadlines = create()
+  const took: Promise<number>[] = []
+  for (let i = 0; i < 5; i++) {
+    took.push(untilLate(deadlines))
+    await new Promise((resolve) => setTimeout(resolve, limitMs / 7))
+  }
+  return (await Promise.all(took)).every((ms) => ms < 1.1 * limitMs + 50)
+}
+
+async function untilLate(deadlines: Deadlines): Promise<number> {
+  const began = performance.now()
+  await assert.rejects(
+    deadlines.within(new Promise(() => undefined)),
+    (error: Error) => error.message === 'failed' && error.cause instanceof RangeError,
+  )
+  const tookMs = performance.now() - began
+  assert.ok(tookMs >= limitMs, `${tookMs} ms`)
+  return tookMs
+}
