@@ -29,7 +29,9 @@ export const timingSchema = z
     newKeys: ms(30_000).describe("between fetches of the provider's keys for a key that is not among them"),
     revoke: ms(60_000).describe('repeats of a revocation after logout'),
     firstByte: ms(60_000).describe("an upstream's response headers"),
-    idleBody: ms(300_000).describe("between two chunks of an upstream's response, or of a client's request"),
+    idleBody: ms(300_000).describe(
+      "between two chunks of an upstream's response, or of a client's request, and for a client to take one",
+    ),
     recheck: ms(60_000).describe('before a stream that is open asks again whether its session is still there'),
     heartbeat: ms(20_000).describe('between signs of life on `/bff/events`'),
     connectionLife: ms(300_000).describe('before upstreams are connected to anew, which follows a change in DNS'),

@@ -60,7 +60,8 @@ export function createForwarder(
   const upstream = createUpstream(target, timing)
   const { idle } = route.timeouts
   const idleMs = idle === undefined ? null : idle * 1000
-  const idleLimit = createIdleLimit(idleMs ?? timing.idleBody)
+  const drainLimit = createIdleLimit(timing.idleBody)
+  const idleLimit = idleMs === null ? drainLimit : createIdleLimit(idleMs)
   const limitsEvents = idleMs !== null
   const brokeOff = (error: Error) => say('upstream_broke_off', { origin }, error)
 
@@ -87,8 +88,19 @@ export function createForwarder(
           upstream.dispatchAlone({ ...options, headers }, createPassBack(passed, fresh === null ? insteadOf : null))
         }
         const passed: Passed = {
-          ...{ request, response, rules, signedIn, stepUp },
-          ...{ resolve, reject, brokeOff, bind, upgraded, idleLimit, limitsEvents },
+          request,
+          response,
+          rules,
+          signedIn,
+          stepUp,
+          resolve,
+          reject,
+          brokeOff,
+          bind,
+          upgraded,
+          idleLimit,
+          limitsEvents,
+          drainLimit,
           again: body === null && upgrade === null && idempotent.has(method) ? again : null,
         }
         upstream.dispatch({ ...options, headers: rules.request(request, token) }, createPassBack(passed, insteadOf))

@@ -1,4 +1,5 @@
-import type { IncomingHttpHeaders, ServerResponse } from 'node:http'
+import type { ServerResponse } from 'node:http'
+import type { ResponseHeaders } from './headers.ts'
 
 /** As much as a response may be behind before its writer is asked to wait. */
 const mostWaitingBytes = 16_384
@@ -6,8 +7,9 @@ const mostWaitingBytes = 16_384
 /**
  * Passes on that there is more to wait for, to clients that know of it (RFC 9110, section 15.2 and RFC 8297). One that
  * does not take what it has been sent already is sent no more of this: it would heap up here.
+ * @param headers as the final response would have them
  */
-export function passInterim(response: ServerResponse, status: number, { link }: IncomingHttpHeaders): void {
+export function passInterim(response: ServerResponse, status: number, { link }: ResponseHeaders): void {
   if (response.headersSent || response.destroyed || response.req.httpVersion === '1.0') return
   if (response.writableLength > mostWaitingBytes) return
   if (status === 102) response.writeProcessing()

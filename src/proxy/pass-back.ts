@@ -1,40 +1,38 @@
 import type { IncomingHttpHeaders, IncomingMessage, ServerResponse } from 'node:http'
 import type { Duplex } from 'node:stream'
-import { type Dispatcher, errors } from 'undici'
-import { BffError } from '../errors.ts'
+import type { Dispatcher } from 'undici'
 import { closeBehind } from '../http/linger.ts'
 import type { SignedIn } from '../tokens/signed-in.ts'
 import { refuseAmbiguous } from './ambiguous.ts'
-import { readBearerChallenge } from './challenge.ts'
 import type { Passenger } from './connection.ts'
 import { endStream } from './end-stream.ts'
 import type { HeaderRules } from './headers.ts'
 import type { IdleLimit, Watch } from './idle-limit.ts'
 import { passInterim } from './interim.ts'
-import type { StepUp } from './step-up.ts'
+import { answerRefusal, type Instead, type Refusable } from './refusal.ts'
 import { wantsTrailers } from './trailers.ts'
 import type { Bind, Bound } from './upgrade.ts'
+import { upstreamProblem } from './upstream-problem.ts'
 
 /** One request on its way, and who wants to know how it went. */
-export interface Passed {
+export interface Passed extends Refusable {
   request: IncomingMessage
   response: ServerResponse
   rules: HeaderRules
   /** `null` when there is no user behind the request. */
   signedIn: SignedIn | null
-  stepUp: StepUp
   resolve: () => void
-  reject: (error: BffError) => void
   /** Told of a response that was cut off after it had begun. */
   brokeOff: (error: Error) => void
   bind: Bind
+  /** How long the upstream may be silent. */
   idleLimit: IdleLimit
   /** Whether it holds for event streams too, which are silent for as long as nothing happens. */
   limitsEvents: boolean
+  /** How long the client may take nothing of what it has been sent. */
+  drainLimit: IdleLimit
   /** Told of the upstream's socket when it has agreed to leave HTTP; says itself what was wrong with that. */
   upgraded: (headers: IncomingHttpHeaders, socket: Duplex) => void
-  /** Sends the request once more, with another token or with the same (`null`); `null` when it cannot be sent twice. */
-  again: ((fresh: string | null) => void) | null
 }
 
 /**
@@ -42,15 +40,16 @@ export interface Passed {
  * @param insteadOf what to ask for another token when the upstream refuses this one; `null` to let its refusal stand
  */
 export function createPassBack(passed: Passed, insteadOf: (() => Promise<string | null>) | null): Passenger {
-  const { request, response, rules, signedIn, stepUp, resolve, reject, bind, again } = passed
+  const { request, response, rules, signedIn, resolve, reject, bind, again } = passed
   let upstream: Dispatcher.DispatchController | undefined
-  // Set when this response goes nowhere: what to do when it is over.
-  let instead: (() => void) | undefined
+  let instead: Instead = null
+  let deciding: Promise<void> | undefined
   let head: IncomingHttpHeaders = {}
   let announced = -1
   let heardBefore = 0
   let bound: Bound | undefined
   let watch: Watch | undefined
+  let draining: Watch | undefined
   const left = () => {
     if (!response.writableFinished) upstream?.abort(new Error('the client has left'))
   }
@@ -75,23 +74,28 @@ export function createPassBack(passed: Passed, insteadOf: (() => Promise<string 
     })
   }
 
-  async function tryOtherwise(
-    ask: NonNullable<typeof insteadOf>,
-    sendAgain: NonNullable<typeof again>,
-    pass: () => void,
-  ) {
+  function decide(refusal: Instead, pass: () => void) {
+    deciding = undefined
+    if (response.destroyed) return // left meanwhile: what is opened now nobody would close
+    instead = refusal
     try {
-      const fresh = await ask()
-      if (response.destroyed) return // left while we asked: what is opened now nobody would close
-      if (fresh === null) pass()
-      else instead = () => sendAgain(fresh)
+      if (refusal === null) pass()
     } catch (error) {
-      instead = () => reject(error instanceof BffError ? error : new BffError('internal', { cause: error }))
+      instead = () => reject(upstreamProblem(error as Error))
     }
+  }
+
+  /**
+   * The end of a response may come before it is decided what becomes of it, though undici was told to pause: when it is
+   * one to HEAD, or its connection closes.
+   */
+  function endOnceDecided(decided: Promise<void>, controller: Dispatcher.DispatchController, handle: () => void) {
+    decided.then(handle).catch((error: Error) => handler.onResponseError?.(controller, error))
   }
 
   function finish(after: () => void) {
     watch?.release()
+    draining?.release()
     bound?.release()
     after()
   }
@@ -118,26 +122,20 @@ export function createPassBack(passed: Passed, insteadOf: (() => Promise<string 
       resolve()
     },
     onResponseStart(controller, status, headers) {
-      if (status < 200) return passInterim(response, status, headers)
+      if (status < 200) return passInterim(response, status, rules.response(headers))
       watch = passed.idleLimit.watch(() => controller.abort(fellSilent))
       if (status !== 401 || signedIn === null) return passHead(status, headers)
-      const challenge = readBearerChallenge(headers['www-authenticate'])
-      const problem = stepUp(challenge, signedIn)
-      if (problem !== null) {
-        instead = () => reject(problem)
-        return
-      }
-      if (insteadOf === null || challenge?.get('error') !== 'invalid_token') return passHead(status, headers)
-      if (again === null) {
-        insteadOf().catch(() => undefined) // so that the next request has a better one; this one's refusal stands
-        return passHead(status, headers)
-      }
-      hold(controller)
-      void tryOtherwise(insteadOf, again, () => passHead(status, headers)).then(() => goOn(controller))
+      const refusal = answerRefusal(headers, signedIn, passed, insteadOf)
+      if (refusal === null) passHead(status, headers)
+      else if (refusal instanceof Promise) {
+        hold(controller)
+        const pass = () => passHead(status, headers)
+        deciding = refusal.then((decided) => decide(decided, pass)).then(() => goOn(controller))
+      } else instead = refusal
     },
     onResponseData(controller, chunk) {
       watch?.heard()
-      if (instead !== undefined || response.writableEnded) return
+      if (instead !== null || response.writableEnded) return
       bound?.used()
       if (chunk.length === announced && announced <= inOneWrite) {
         // The whole body: as text it goes out in one piece with the head, byte for byte.
@@ -146,25 +144,32 @@ export function createPassBack(passed: Passed, insteadOf: (() => Promise<string 
       }
       if (response.write(chunk)) return
       hold(controller)
+      draining ??= passed.drainLimit.watch(() => response.destroy())
+      draining.heard()
       // Node would go on waiting for a client that has ended its side and takes nothing any more.
       const { socket } = response
       const gone = () => response.destroy()
       socket?.once('end', gone)
       response.once('drain', () => {
         socket?.off('end', gone)
+        draining?.hold()
         goOn(controller)
       })
     },
-    onResponseEnd(_controller, trailers) {
-      if (instead !== undefined) return finish(instead)
+    onResponseEnd(controller, trailers) {
+      if (deciding !== undefined)
+        return endOnceDecided(deciding, controller, () => handler.onResponseEnd?.(controller, trailers))
+      if (instead !== null) return finish(instead)
       if (wantsTrailers(request)) response.addTrailers(rules.trailers(trailers, head))
       if (!response.writableEnded) response.end()
       finish(resolve)
     },
-    onResponseError(_controller, error) {
-      if (instead !== undefined && !response.destroyed) return finish(instead)
+    onResponseError(controller, error) {
+      if (deciding !== undefined)
+        return endOnceDecided(deciding, controller, () => handler.onResponseError?.(controller, error))
+      if (instead !== null && !response.destroyed) return finish(instead)
       if (!response.headersSent && !response.destroyed) {
-        const problem = problemOf(error)
+        const problem = upstreamProblem(error)
         const isUnreachable = problem.problem === 'upstream_unreachable'
         // An upstream may close an idle connection just as we write to it (RFC 9112, section 9.3.1).
         const diedIdle = isUnreachable && heardBefore > 0 && handler.connection?.heardBytes === heardBefore
@@ -190,9 +195,3 @@ const fellSilent = new Error('nothing was heard of the response for too long')
 
 /** Bodies up to so many bytes are not worth a write of their own. */
 const inOneWrite = 16_384
-
-function problemOf(error: Error): BffError {
-  if (error instanceof BffError) return error
-  const late = error instanceof errors.HeadersTimeoutError || error instanceof errors.ConnectTimeoutError
-  return new BffError(late ? 'upstream_timeout' : 'upstream_unreachable', { cause: error })
-}

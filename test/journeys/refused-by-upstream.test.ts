@@ -1,4 +1,5 @@
 import assert from 'node:assert/strict'
+import type { Socket } from 'node:net'
 import { describe, test } from 'node:test'
 import type { BffOptions } from '../../src/index.ts'
 import { eventsOf } from '../support/event-stream.ts'
@@ -108,6 +109,75 @@ describe('an upstream that says 401 invalid_token', { concurrency: 2 }, () => {
     const saying = (event: string) => world.log.filter(({ msg }) => msg === event).map((line) => line['ref'])
     const [left] = saying('login_succeeded')
     assert.ok(left !== undefined && !saying('session_ended').includes(left))
+  })
+
+  const ends: [string, string, Record<string, string>][] = [
+    ['to HEAD', 'HEAD', {}],
+    ['without a body, and closes the connection', 'GET', { connection: 'close', 'content-length': '0' }],
+    ['with a body, and closes the connection', 'GET', { connection: 'close' }],
+  ]
+  for (const [what, method, headers] of ends) {
+    /** Refuses tokens, and tells when a connection that it closes has closed. */
+    const refuse = (world: World, isRefused: (hash: string) => boolean) => {
+      const closed = Promise.withResolvers<void>()
+      world.upstream.onRequest((request, response) => {
+        if (!isRefused(sha256(request.headers.authorization ?? ''))) return false
+        response.writeHead(401, { 'www-authenticate': 'Bearer error="invalid_token"', ...headers })
+        response.end(headers['content-length'] === '0' ? undefined : 'refused')
+        if (headers['connection'] === undefined) closed.resolve()
+        else request.socket.once('close', closed.resolve)
+        return true
+      })
+      return closed.promise
+    }
+
+    test(`${what} is over before there is another token, and waits for it`, async () => {
+      await using running = await begin()
+      const { world, browser, token, seen } = running
+      const closed = refuse(world, (hash) => seen.has(hash))
+      const answer = token.hold()
+      const asked = token.arrival()
+      const call = browser.api('/api/x', { method })
+      await Promise.all([asked, closed])
+      answer()
+      assert.equal((await call).status, 200)
+    })
+
+    test(`${what} has the last word when there is no other token`, async () => {
+      await using running = await begin()
+      const { world, browser, token } = running
+      const closed = refuse(world, () => true)
+      const answer = token.hold()
+      const asked = token.arrival()
+      token.answerWith({ status: 503 })
+      const call = browser.api('/api/x', { method })
+      await Promise.all([asked, closed])
+      answer()
+      const response = await call
+      assert.deepEqual([response.status, response.headers.get('cache-control')], [401, 'private, no-store'])
+      assert.equal(await response.text(), what.startsWith('with a body') ? 'refused' : '')
+    })
+  }
+
+  test('and breaks off before there is another token gets the request once more', async () => {
+    await using running = await begin()
+    const { world, browser, token, seen } = running
+    const refused = Promise.withResolvers<Socket>()
+    world.upstream.onRequest((request, response) => {
+      if (!seen.has(sha256(request.headers.authorization ?? ''))) return false
+      response.writeHead(401, { 'www-authenticate': 'Bearer error="invalid_token"', 'content-length': '100' })
+      response.write('half')
+      refused.resolve(request.socket)
+      return true
+    })
+    const answer = token.hold()
+    const asked = token.arrival()
+    const call = browser.api('/api/x')
+    await asked
+    ;(await refused.promise).resetAndDestroy()
+    await fetch(world.origin) // meanwhile that has been heard of
+    answer()
+    assert.equal((await call).status, 200)
   })
 
   test('for another reason is left alone', async () => {

@@ -41,3 +41,22 @@ test('a client that reads nothing is not sent interim responses without end, and
   assert.ok(line.text.length < mostPassedBytes, `${line.text.length} bytes`)
   await closeServer(server)
 })
+
+test('an early hint says nothing that the route takes from the answer', async () => {
+  await using raw = await startRawUpstream()
+  const routes = [
+    { path: '/api', upstream: raw.url },
+    { path: '/silent', upstream: raw.url, responseHeaders: { remove: ['link'] } },
+  ]
+  await using world = await startWorld({ store: 'memory', bff: { routes } })
+  raw.say((socket) => socket.write(`HTTP/1.1 103 Early Hints\r\nLink: </inside>; rel=preload\r\n\r\n${fine}`))
+  const signedIn = await signInLines(world)
+  const hints = async (path: string) => {
+    const line = await openLine(world.relay.port)
+    line.socket.write(`GET ${path} HTTP/1.1\r\nHost: localhost\r\n${signedIn}\r\n`)
+    await line.until('fine')
+    line.socket.destroy()
+    return line.text.match(/inside/g)?.length ?? 0
+  }
+  assert.deepEqual([await hints('/api/x'), await hints('/silent/x')], [1, 0])
+})
