@@ -62,9 +62,13 @@ export function createRequestStack(parts: {
     return spa
   }
 
-  /** A handshake that came as a plain request: the server it came by was not given to `attach`, or it has to wait. */
+  /**
+   * A handshake that came as a plain request: it has to wait, or did not ask for its connection, or the server it came by
+   * was not given to `attach`.
+   */
   function refusedUpgrade(request: IncomingMessage, response: ServerResponse) {
-    if (!mustWait(request, response)) say('upgrade_not_attached', { remedy: 'call bff.attach(server)' })
+    const isWhole = /\bupgrade\b/i.test(request.headers.connection ?? '')
+    if (isWhole && !mustWait(request, response)) say('upgrade_not_attached', { remedy: 'call bff.attach(server)' })
     return refuse('bad_request')
   }
 

@@ -4,7 +4,7 @@ import type { Duplex } from 'node:stream'
 import type { AnswerClientError } from './http/client-error.ts'
 import { holdContinue } from './http/expect-continue.ts'
 import { hasBody } from './http/framing.ts'
-import { responseUnderWay } from './http/turns.ts'
+import { noteOrder, responseUnderWay } from './http/turns.ts'
 
 /** Longer than load balancers keep theirs: of two ends that keep a connection the one that asks has to close it. */
 const keepAliveMs = 65_000
@@ -106,5 +106,6 @@ export function attachTo(server: Server, one: Attached): void {
     else response.writeContinue()
     server.emit('request', request, response)
   })
+  server.prependListener('request', noteOrder)
   server.on('clientError', one.clientError)
 }

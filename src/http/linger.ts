@@ -11,9 +11,8 @@ const lingerMs = 5_000
  */
 export function closeBehind(response: ServerResponse): void {
   response.shouldKeepAlive = false
-  // Neither has a socket when undici has destroyed the request, and an earlier response is still under way.
-  const socket = response.socket ?? response.req.socket
-  if (socket !== null) socket.destroySoon = () => linger(socket)
+  const socket = response.socket ?? response.req.socket // before its turn a response has none
+  socket.destroySoon = () => linger(socket)
 }
 
 /** Closes our side; what still comes is neither parsed nor kept, until the other side closes too (RFC 9112, section 9.6). */

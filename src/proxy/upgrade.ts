@@ -42,7 +42,7 @@ export function switchesToWebSocket({ upgrade }: IncomingHttpHeaders): boolean {
  *   has been closed
  */
 export function beginUpgrade(request: IncomingMessage, duplex: Duplex, head: Buffer): Upgrading | null {
-  const socket = duplex as Socket // it is one, or a TLS socket, which is one too
+  const socket = duplex as Socket // it is one, or a TLS socket; only with a body, for which it is refused, another Duplex
   socket.on('error', () => socket.destroy())
   if (responseUnderWay(request.socket) !== null) {
     socket.destroy()

@@ -27,6 +27,18 @@ describe('attached to a server of somebody else', { concurrency: false }, () => 
     assert.deepEqual(await tunnel(tunnels.port, '/api/x'), [405])
   })
 
+  test('refuses a handshake that does not ask for its connection, and tells nobody to attach', async () => {
+    const { port } = await at.serve(at.bff.handle, at.bff.attach)
+    const own = `Host: localhost\r\nCookie: ${at.cookie}\r\nX-CSRF: 1\r\nOrigin: ${at.world.origin}\r\n`
+    at.said.length = 0
+    const { statuses } = await talk(
+      port,
+      `GET /live/x HTTP/1.1\r\n${own}Upgrade: websocket\r\nConnection: close\r\n\r\n`,
+    )
+    assert.deepEqual(statuses, [400])
+    assert.equal(at.said.filter(({ msg }) => msg === 'upgrade_not_attached').length, 0)
+  })
+
   /** A BFF that a test may close, attached to a server that does not listen yet. */
   async function attachOwn(t: TestContext) {
     const own = createBff(at.options, createRecordedLog())

@@ -1,6 +1,8 @@
 import assert from 'node:assert/strict'
 import { once } from 'node:events'
+import { createServer } from 'node:http'
 import { after, before, describe, test } from 'node:test'
+import { closeServer, listen } from '../../demo/listen.ts'
 import { startWorld, type World } from '../support/world.ts'
 import {
   ask as askAt,
@@ -54,6 +56,24 @@ describe('a request behind which comes what is no request', { concurrency: false
     assert.deepEqual(statuses(line), [200, 200, 200])
     assert.match(line.text, /fine$/)
     assert.equal(line.text.match(/^connection: close\r$/gim)?.length, 1)
+  })
+
+  test("is answered though it is an embedder's own, which stands in no queue of ours", async () => {
+    const [node] = world.nodes
+    assert.ok(node !== undefined)
+    const { bff } = node
+    const server = createServer((request, response) => {
+      if (request.url === '/theirs') response.end('theirs')
+      else bff.handle(request, response)
+    })
+    bff.attach(server)
+    const { line, upstream } = await askAt(raw, get('one'), await listen(server, 0, '127.0.0.1'))
+    line.socket.write(`GET /theirs HTTP/1.1\r\nHost: localhost\r\n\r\n${garbage}`)
+    await once(server, 'clientError')
+    upstream.write(fine)
+    await line.closed()
+    assert.match(line.text, /fineHTTP[\s\S]*theirs$/)
+    await closeServer(server)
   })
 
   test('is answered to the end, though the answer had begun', async () => {

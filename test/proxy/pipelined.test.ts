@@ -156,4 +156,32 @@ describe('a request that comes behind another one, before that has been answered
     await raw.emptied()
     assert.ok(raw.heard.some((said) => said.endsWith(body)))
   })
+
+  const many = (count: number) => Array.from({ length: count }, (_, index) => `/api/${index}`)
+
+  test('waits with ninety-nine others, and all are answered, more than once on a connection', async () => {
+    const { line, next } = await askFor(...many(101))
+    const answers = async (count: number) => {
+      while ((line.text.match(/fine/g)?.length ?? 0) < count) await once(line.socket, 'data')
+    }
+    const first = await next()
+    raw.say((socket) => void socket.write(fine))
+    first.write(fine)
+    await answers(101)
+    line.socket.write(
+      many(101)
+        .map((path) => get(path))
+        .join(''),
+    )
+    await answers(202)
+    line.socket.destroy()
+  })
+
+  test('and is one too many ends the connection, and what was under way there', async () => {
+    const { line, log, next } = await askFor(...many(102))
+    const upstream = await next()
+    const letGo = once(upstream, 'close', { signal: AbortSignal.timeout(5_000) })
+    await Promise.all([letGo, line.closed()])
+    assert.deepEqual([line.text, log().length], ['', 1])
+  })
 })
