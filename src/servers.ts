@@ -4,7 +4,8 @@ import type { Duplex } from 'node:stream'
 import type { AnswerClientError } from './http/client-error.ts'
 import { holdContinue } from './http/expect-continue.ts'
 import { hasBody } from './http/framing.ts'
-import { noteOrder, responseUnderWay } from './http/turns.ts'
+import { closeBehind } from './http/linger.ts'
+import { lastOwed, noteOrder, responseUnderWay } from './http/turns.ts'
 
 /** Longer than load balancers keep theirs: of two ends that keep a connection the one that asks has to close it. */
 const keepAliveMs = 65_000
@@ -19,22 +20,27 @@ const headMs = 60_000
 export function createOwnServer(handle: RequestListener, pauseMs: number): Server {
   // What has no Host is ours to refuse: Node would, and then hand over what lies behind it.
   const options = { keepAliveTimeout: keepAliveMs, requestTimeout: 0, headersTimeout: headMs, requireHostHeader: false }
-  return createServer(options, (request, response) => {
+  const server = createServer(options, (request, response) => {
+    // It came while the server stops, behind a request that was in flight then.
+    if (!server.listening) closeBehind(response)
     if (!request.complete && hasBody(request)) limitPauses(request, response, pauseMs)
     handle(request, response)
   })
+  return server
 }
 
 function limitPauses(request: IncomingMessage, response: ServerResponse, pauseMs: number): void {
+  const { socket } = request // which undici takes away when it is done with the request
   request.setTimeout(pauseMs, () => request.destroy())
   request.once('end', () => {
     // From the end of the response on the limit is the one of a connection that is kept.
-    if (!response.writableFinished) request.socket.setTimeout(0)
+    if (!response.writableFinished) socket.setTimeout(0)
   })
 }
 
 /** Resolves when the server listens. @throws the system's error, such as EADDRINUSE */
 export async function startServer(server: Server, port: number, host: string): Promise<void> {
+  spareAnswers(server)
   server.listen(port, host)
   await once(server, 'listening')
 }
@@ -43,6 +49,11 @@ export async function startServer(server: Server, port: number, host: string): P
 export async function stopServer(server: Server): Promise<void> {
   const closed = untilClosed(server)
   server.close()
+  for (const socket of connections.get(server) ?? []) {
+    const last = lastOwed(socket)
+    // If its head is still to be written it says so, and no request comes to a connection that has just been closed.
+    if (last !== null) closeBehind(last)
+  }
   await closed
 }
 
@@ -53,6 +64,36 @@ export async function untilClosed(server: Server): Promise<void> {
   const sweep = setInterval(() => server.closeIdleConnections(), 50)
   await closed
   clearInterval(sweep)
+}
+
+/** The open connections of servers that spare answers. */
+const connections = new WeakMap<Server, Set<Duplex>>()
+
+/**
+ * Keeps a server that closes idle connections from those whose answers have not been taken. Node counts a response as over
+ * when it has been ended, though its last bytes may wait in the process until a slow client makes room for them, and other
+ * requests behind it.
+ */
+function spareAnswers(server: Server): void {
+  if (connections.has(server)) return
+  const open = new Set<Duplex>()
+  connections.set(server, open)
+  // Over TLS the requests come by another socket than the one that was accepted.
+  for (const event of ['connection', 'secureConnection']) {
+    server.on(event, (socket: Duplex) => {
+      open.add(socket)
+      socket.once('close', () => open.delete(socket))
+    })
+  }
+  const theirs = server.closeIdleConnections
+  server.closeIdleConnections = () => {
+    const underWay = [...open].map(responseUnderWay).filter((response) => response !== null)
+    const untaken = underWay.filter(({ writableEnded }) => writableEnded)
+    // Node asks for nothing else, and has no other way to be told.
+    for (const response of untaken) response.finished = false
+    theirs.call(server)
+    for (const response of untaken) response.finished = true
+  }
 }
 
 /** What of a server's events is ours. */
@@ -77,6 +118,7 @@ export function attachTo(server: Server, one: Attached): void {
   if (before !== undefined) return void before.push(one)
   const all = [one]
   attached.set(server, all)
+  spareAnswers(server)
   if (server.keepAliveTimeout > 0) server.keepAliveTimeout = Math.max(server.keepAliveTimeout, keepAliveMs)
   const ownerOf = (request: IncomingMessage) => all.find(({ isRoute }) => isRoute(request))
   const elseListens = (event: string) => server.listenerCount(event) > 1

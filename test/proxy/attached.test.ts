@@ -1,10 +1,14 @@
 import assert from 'node:assert/strict'
 import { once } from 'node:events'
-import { createServer, type IncomingMessage, type ServerResponse } from 'node:http'
+import { createServer, type IncomingMessage, type RequestListener, type ServerResponse } from 'node:http'
+import { createServer as createTlsServer } from 'node:https'
+import { connect } from 'node:net'
 import { after, before, describe, type TestContext, test } from 'node:test'
+import { connect as connectTls } from 'node:tls'
 import { WebSocket } from 'ws'
 import { closeServer, listen } from '../../demo/listen.ts'
 import { createBff } from '../../src/index.ts'
+import { createCertificate } from '../support/certificate.ts'
 import { createRecordedLog } from '../support/recorded-log.ts'
 import { type Embedding, startEmbedding } from './embedding.ts'
 import { talk } from './raw-peers.ts'
@@ -73,6 +77,43 @@ describe('attached to a server of somebody else', { concurrency: false }, () => 
     await closed
     assert.equal(server.listening, false)
   })
+
+  const servers = {
+    'in plain': {
+      create: (handle: RequestListener) => createServer(handle),
+      reach: (port: number) => connect(port, '127.0.0.1'),
+    },
+    'over TLS': {
+      create: (handle: RequestListener) => createTlsServer(createCertificate(), handle),
+      reach: (port: number) => connectTls(port, '127.0.0.1', { rejectUnauthorized: false }),
+    },
+  }
+  for (const [how, { create, reach }] of Object.entries(servers)) {
+    test(`that is told to close, an answer of its own that a slow client has yet to take arrives whole, ${how}`, async (t) => {
+      const own = createBff(at.options, createRecordedLog())
+      const bytes = 30_000_000
+      const written = Promise.withResolvers<void>()
+      const server = create((_request, response) => {
+        response.end(Buffer.alloc(bytes))
+        written.resolve()
+      })
+      t.after(() => closeServer(server))
+      own.attach(server)
+      const client = reach(await listen(server, 0, '127.0.0.1'))
+      client.write('GET /of-theirs HTTP/1.1\r\nHost: localhost\r\n\r\n')
+      await written.promise
+      server.close()
+      const closed = own.close()
+      let taken = 0
+      client.on('error', () => {}) // what has been taken by then says enough
+      client.on('data', (chunk: Buffer) => {
+        taken += chunk.length
+      })
+      await once(client, 'close')
+      assert.ok(taken > bytes, `${taken} bytes`)
+      await closed
+    })
+  }
 
   test('that was closed and listens again is waited for as it was before', async (t) => {
     const { own, server } = await attachOwn(t)
