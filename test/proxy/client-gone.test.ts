@@ -5,7 +5,7 @@ import { startWorld, type World } from '../support/world.ts'
 import { type Line, openLine, type RawUpstream, signInLines, startRawUpstream } from './raw-peers.ts'
 
 /** How soon the upstream must be let go, in milliseconds. */
-const soonMs = 1_000
+const soonMs = 5_000
 
 const head = 'HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n'
 const chunk = `10000\r\n${'x'.repeat(65_536)}\r\n`

@@ -4,8 +4,8 @@ import { test } from 'node:test'
 import { listen } from '../../demo/listen.ts'
 import { startWorld } from '../support/world.ts'
 
-/** Far less than what holds where nothing is configured. */
-const soonMs = 2_000
+/** Less than the ten seconds of the HTTP client's own. */
+const soonMs = 8_000
 
 test('an upstream with which no connection comes about is too late, by the time its route gives it or else by that of all', async (context) => {
   // Accepts, and never says a word: a handshake of TLS does not end.
@@ -15,7 +15,7 @@ test('an upstream with which no connection comes about is too late, by the time 
   context.after(() => void mute.close())
   const limited = { path: '/limited', upstream, timeouts: { connect: 0.2 } }
   for (const [route, timing] of [
-    [limited, {}],
+    [limited, { connect: 60_000 }],
     [{ path: '/plain', upstream }, { connect: 200 }],
   ] as const) {
     await using world = await startWorld({ store: 'memory', bff: { routes: [route], timing } })

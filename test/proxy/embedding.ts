@@ -38,6 +38,7 @@ export async function startEmbedding(): Promise<Embedding> {
   const configured = { ...world.options, routes }
   const bff = createBff(configured, { log })
   started.defer(() => bff.close())
+  await bff.ready()
   const browser = world.browser()
   await browser.login()
   const running = started.move()

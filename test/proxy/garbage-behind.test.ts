@@ -16,7 +16,7 @@ import {
 
 const garbage = 'garbage\r\n\r\n'
 /** How soon the upstream must be let go, in milliseconds. */
-const soonMs = 1_000
+const soonMs = 5_000
 
 describe('a request behind which comes what is no request', { concurrency: false }, () => {
   let raw: RawUpstream

@@ -8,7 +8,7 @@ import { ask, type RawUpstream, startRawUpstream } from './raw-peers.ts'
 import { agreed, signIn } from './stream-peers.ts'
 
 /** How soon the upstream must be let go, in milliseconds. */
-const soonMs = 1_000
+const soonMs = 5_000
 
 describe('a WebSocket handshake that waits for the answer of its upstream', { concurrency: false }, () => {
   const disposal = new AsyncDisposableStack()

@@ -12,6 +12,9 @@ import type { Browser } from '../support/browser.ts'
 import { type OwnRedis, startRedis } from '../support/redis.ts'
 import { startWorld, type World } from '../support/world.ts'
 
+/** Far less than the minute after which a node looks for itself, in milliseconds. */
+const soonMs = 5_000
+
 describe('what is open when its session ends', { concurrency: false }, () => {
   const upstream = createServer((_request, response) => {
     response.writeHead(200, { 'content-type': 'text/event-stream' }).write('data: one\n\n')
@@ -43,7 +46,7 @@ describe('what is open when its session ends', { concurrency: false }, () => {
     return { events: stream.text(), closed: once(socket, 'close') }
   }
 
-  async function endIn({ events, closed }: Awaited<ReturnType<typeof opens>>, withinMs: number): Promise<void> {
+  async function ends({ events, closed }: Awaited<ReturnType<typeof opens>>, withinMs = soonMs): Promise<void> {
     const began = performance.now()
     assert.equal(await events, 'data: one\n\n')
     assert.equal((await closed)[0], 4401)
@@ -75,7 +78,7 @@ describe('what is open when its session ends', { concurrency: false }, () => {
     browser.setCookie('bff', cookie)
     const refused = await call()
     assert.deepEqual([refused.status, (await refused.json()).code], [401, 'no_session'])
-    for (const each of open) await endIn(each, 1_000)
+    for (const each of open) await ends(each)
   })
 
   test('is closed when its record is gone though nobody said so, at the next look, which is after a minute at the latest', async () => {
@@ -85,7 +88,7 @@ describe('what is open when its session ends', { concurrency: false }, () => {
     await browser.login()
     const open = await opens(world, browser, 0)
     await removeSilently(world)
-    await endIn(open, 2_000)
+    await ends(open)
   })
 
   test('is closed when its record is gone and the channel comes back, which may have missed the word', async () => {
@@ -98,7 +101,7 @@ describe('what is open when its session ends', { concurrency: false }, () => {
     await client.connect()
     await client.sendCommand(['CLIENT', 'KILL', 'TYPE', 'pubsub'])
     client.destroy()
-    await endIn(open, 5_000)
+    await ends(open)
   })
 
   test('is closed when its record went before this node could hear of it, once it hears', async () => {
@@ -111,29 +114,30 @@ describe('what is open when its session ends', { concurrency: false }, () => {
     const open = await opens(world, browser, 0)
     await removeSilently(world)
     subscribing.go()
-    await endIn(open, 2_000)
+    await ends(open)
   })
 
-  for (const [limit, bff] of [
-    ['idle', { idleTimeoutSeconds: 1 }],
-    ['absolute', { absoluteTimeoutSeconds: 1 }],
-  ] as const) {
-    test(`is closed when its session has come to its ${limit} limit`, async () => {
-      await using world = await startWorld({ redisUrl: redis.url, bff: { routes, ...bff } })
-      const browser = world.browser()
-      await browser.login()
-      await endIn(await opens(world, browser, 0), 2_000)
-    })
-  }
+  describe('at a limit of its session', { concurrency: true }, () => {
+    for (const [limit, bff] of [
+      ['idle', { idleTimeoutSeconds: 3 }],
+      ['absolute', { absoluteTimeoutSeconds: 3 }],
+    ] as const) {
+      test(`is closed, be it the ${limit} one`, async () => {
+        await using world = await startWorld({ redisUrl: redis.url, bff: { routes, ...bff } })
+        const browser = world.browser()
+        await browser.login()
+        await ends(await opens(world, browser, 0), 3_000 + soonMs)
+      })
+    }
+  })
 
   test('is closed at the absolute limit though Redis does not answer', async () => {
-    const bff = { routes, absoluteTimeoutSeconds: 2, timing: { store: 300, grace: 1_500 } }
-    await using world = await startWorld({ redisUrl: redis.url, bff })
+    await using world = await startWorld({ redisUrl: redis.url, bff: { routes, absoluteTimeoutSeconds: 3 } })
     const browser = world.browser()
     await browser.login()
     const open = await opens(world, browser, 0)
     await redis.pause()
-    await endIn(open, 3_000).finally(redis.resume)
+    await ends(open, 10_000).finally(redis.resume)
   })
 
   test('stays open while its session lives, however often it is looked at and the channel comes back', async () => {
@@ -155,6 +159,6 @@ describe('what is open when its session ends', { concurrency: false }, () => {
     const early = Promise.race([events, closed]).then(() => 'closed')
     assert.equal(await Promise.race([early, browser.get('/nothing').then(() => 'open')]), 'open')
     await browser.api('/bff/logout', { method: 'POST' })
-    await endIn({ events, closed }, 1_000)
+    await ends({ events, closed })
   })
 })

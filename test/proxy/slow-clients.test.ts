@@ -11,7 +11,7 @@ import { startWorld, type World } from '../support/world.ts'
 import { fine, openLine, type RawUpstream, signInLines, startRawUpstream } from './raw-peers.ts'
 
 /** The longest pause in a body, in milliseconds. */
-const pauseMs = 500
+const pauseMs = 1_500
 
 describe('a client that takes its time', { concurrency: false }, () => {
   let raw: RawUpstream
@@ -32,20 +32,21 @@ describe('a client that takes its time', { concurrency: false }, () => {
 
   test('over an upload, without a pause that is too long, is served, waits for its answer, and keeps its connection', async () => {
     const whole = Promise.withResolvers<Socket>()
-    raw.say((socket) => socket.on('data', (chunk: Buffer) => chunk.includes('9') && whole.resolve(socket)))
+    const pieces = [...'abcdefghijklmnop']
+    raw.say((socket) => socket.on('data', (chunk: Buffer) => chunk.includes('p') && whole.resolve(socket)))
     const line = await openLine(world.relay.port)
-    line.socket.write(post(20))
+    line.socket.write(post(2 * pieces.length))
     const began = performance.now()
-    for (let i = 0; i < 10; i++) {
-      await pause(pauseMs / 5)
-      line.socket.write(`${i}\n`) // the upstream's ears want the next request on a line of its own
+    for (const piece of pieces) {
+      await pause(pauseMs / 10)
+      line.socket.write(`${piece}\n`) // the upstream's ears want the next request on a line of its own
     }
     const upstream = await whole.promise
-    assert.ok(performance.now() - began > 1.5 * pauseMs)
-    await pause(1.5 * pauseMs)
+    assert.ok(performance.now() - began > 1.2 * pauseMs)
+    await pause(1.2 * pauseMs)
     upstream.write(fine)
     await line.until('fine')
-    await pause(1.5 * pauseMs)
+    await pause(1.2 * pauseMs)
     raw.say((socket) => void socket.write(fine))
     line.socket.write(`GET /api/again HTTP/1.1\r\n${own}\r\n`)
     await line.until('fineHTTP/1.1 200 OK')

@@ -115,7 +115,7 @@ test('whatever clients and upstreams say, and however they leave: the server ser
     }
   })
   await Promise.all(crowd)
-  assert.ok(raw.log.length > connections / 10, `only ${raw.log.length} requests reached the upstream`)
+  assert.ok(raw.log.length > connections / 50, `only ${raw.log.length} requests reached the upstream`)
   await raw.emptied(keptMs)
   await allClosed()
   assert.equal(world.nodes[0]?.bff.counts['request_broke'], undefined)

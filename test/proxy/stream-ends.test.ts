@@ -11,8 +11,8 @@ import { startDirectServer } from './embedding.ts'
 import { ask, isWhole, openLine, type RawUpstream, startRawUpstream } from './raw-peers.ts'
 import { agreed, ended, frame, signIn } from './stream-peers.ts'
 
-/** How soon a stream has to be closed, in milliseconds. */
-const soonMs = 1_000
+/** For what happens after a second at the latest, or never, in milliseconds. */
+const patienceMs = 10_000
 
 const stream = 'HTTP/1.1 200 OK\r\nContent-Type: text/event-stream\r\n'
 const goingAway = '\x88\x0c\x03\xe9going away'
@@ -46,7 +46,7 @@ describe('a stream that is open when its session ends', { concurrency: false }, 
     await user.logOut()
     await Promise.all(lines.map((line) => line.until(ended)))
     const tookMs = performance.now() - began
-    assert.ok(tookMs < soonMs, `${tookMs} ms`)
+    assert.ok(tookMs < 1_000, `${tookMs} ms`)
     await Promise.all(lines.map((line) => line.closed()))
     await raw.emptied()
   })
@@ -57,9 +57,7 @@ describe('a stream that is open when its session ends', { concurrency: false }, 
     upstream.write(`${stream}Content-Length: 1000\r\n\r\ndata: one\n\n`)
     await line.until('data: one')
     await user.logOut()
-    const began = performance.now()
     await line.closed()
-    assert.ok(performance.now() - began < soonMs)
     assert.equal(isWhole(line.text), false)
   })
 })
@@ -76,6 +74,7 @@ describe('a client that does nothing about the end of its session', () => {
     world = disposal.use(await startWorld({ bff: { routes } }))
     const bff = createBff(world.options, createRecordedLog())
     disposal.defer(() => bff.close())
+    await bff.ready()
     ;({ server, port } = disposal.use(await startDirectServer(bff)))
   })
   after(() => disposal.disposeAsync())
@@ -90,7 +89,7 @@ describe('a client that does nothing about the end of its session', () => {
     upstream.write(`${stream}\r\n`)
     upstream.write(Buffer.alloc(30_000_000, 'data: more\n\n'))
     while (!near.writableNeedDrain) await pause(10)
-    const gone = once(near, 'close', { signal: AbortSignal.timeout(soonMs) })
+    const gone = once(near, 'close', { signal: AbortSignal.timeout(patienceMs) })
     await user
       .logOut()
       .finally(() => gone)
@@ -110,7 +109,7 @@ describe('a client that does nothing about the end of its session', () => {
     upstream.write(Buffer.concat([frame(0), Buffer.alloc(30_000_000)]))
     while (!near.writableNeedDrain) await pause(10)
     await user.logOut()
-    await pause(100)
+    while (!near.writableEnded && !near.destroyed) await pause(10)
     line.socket.resume()
     await line.closed()
     assert.ok(line.text.endsWith(`\0\0${ended}`))
@@ -125,12 +124,12 @@ describe('a client that does nothing about the end of its session', () => {
     assert.ok(near)
     upstream.write(agreed)
     await line.until('\r\n\r\n')
-    const gone = once(near, 'close', { signal: AbortSignal.timeout(2 * soonMs) })
-    await user.logOut()
+    const gone = once(near, 'close', { signal: AbortSignal.timeout(patienceMs) })
     const began = performance.now()
+    await user.logOut()
     await line.until(ended)
     await gone.finally(() => line.socket.destroy())
-    assert.ok(performance.now() - began > 500, 'it had time to')
+    assert.ok(performance.now() - began > 900, 'it had time to')
   })
 })
 

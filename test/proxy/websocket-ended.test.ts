@@ -56,11 +56,11 @@ describe('a WebSocket whose session ends while a frame is under way', { concurre
     upstream.write(agreed)
     upstream.write(Buffer.concat([frameHead(2 ** 40), Buffer.from('only so much')]))
     await line.until('only so much')
-    await user.logOut()
     const began = performance.now()
+    await user.logOut()
     await line.closed()
     const tookMs = performance.now() - began
-    assert.ok(tookMs > 900 && tookMs < 1_500, `${tookMs} ms`)
+    assert.ok(tookMs > 900 && tookMs < 4_000, `${tookMs} ms`)
     assert.ok(line.text.endsWith('only so much'), 'nothing is put inside a frame')
   })
 

@@ -2,12 +2,16 @@ import assert from 'node:assert/strict'
 import { once } from 'node:events'
 import type { Socket } from 'node:net'
 import { after, before, describe, test } from 'node:test'
+import { setTimeout as pause } from 'node:timers/promises'
 import { startWorld, type World } from '../support/world.ts'
 import { type Line, openLine, type RawUpstream, startRawUpstream } from './raw-peers.ts'
 import { agreed } from './stream-peers.ts'
 
 /** How soon the upstream must be let go, in milliseconds. */
-const soonMs = 1_000
+const soonMs = 5_000
+
+/** How long nothing may pass where a route limits that, in seconds. */
+const idle = 1.2
 
 /** Text frames, one masked as browsers have to. */
 const fromUpstream = Buffer.from([0x81, 3, 0x62, 0x79, 0x65])
@@ -23,7 +27,7 @@ describe('one side of a WebSocket that leaves', { concurrency: false }, () => {
     raw = await startRawUpstream()
     const routes = [
       { path: '/ws', upstream: raw.url, webSocket: true },
-      { path: '/idle', upstream: raw.url, webSocket: true, timeouts: { idle: 0.3 } },
+      { path: '/idle', upstream: raw.url, webSocket: true, timeouts: { idle } },
     ]
     world = await startWorld({ store: 'memory', bff: { routes } })
     const browser = world.browser()
@@ -104,10 +108,10 @@ describe('one side of a WebSocket that leaves', { concurrency: false }, () => {
     const { line, upstream } = await open('/idle/x', agreed)
     const ended = once(upstream, 'end')
     // Never idle for long enough: whatever passes, in either direction, counts.
-    for (let i = 0; i < 6; i++) {
+    for (let i = 0; i < 8; i++) {
       const [from, to] = i % 2 === 0 ? ([upstream, line.socket] as const) : ([line.socket, upstream] as const)
       const arrived = once(to, 'data')
-      await new Promise((resolve) => setTimeout(resolve, 100))
+      await pause((idle * 1_000) / 5)
       from.write(i % 2 === 0 ? fromUpstream : fromBrowser)
       await arrived
     }

@@ -81,7 +81,8 @@ describe('what a provider publishes of itself', { concurrency: 4 }, () => {
     assert.deepEqual(other.asked, [])
   })
 
-  const answers: Record<string, [Partial<PublishingIssuer>, string]> = {
+  const impatient = { ask: 200 }
+  const answers: Record<string, [Partial<PublishingIssuer>, string, timing?: typeof impatient]> = {
     'an error': [{ status: 500 }, 'its metadata is not answered with 200'],
     'a page': [
       { answer: (_request, response) => answer(response, '<html>welcome</html>', 'text/html') },
@@ -109,18 +110,19 @@ describe('what a provider publishes of itself', { concurrency: 4 }, () => {
       },
       'it answers with more than a megabyte',
     ],
-    'nothing, ever': [{ answer: () => undefined }, 'it does not answer'],
+    'nothing, ever': [{ answer: () => undefined }, 'it does not answer', impatient],
     'a beginning, and nothing more': [
       {
         answer: (_request, response) => void response.writeHead(200, { 'content-type': 'application/json' }).write('{'),
       },
       'it does not answer',
+      impatient,
     ],
     'a reset': [{ answer: (request) => request.socket.resetAndDestroy() }, 'it does not answer'],
   }
-  for (const [name, [change, sentence]] of Object.entries(answers)) {
+  for (const [name, [change, sentence, timing]] of Object.entries(answers)) {
     test(`${name} in place of metadata is a provider that cannot be reached, soon`, async () => {
-      await using issuer = await startPublishingIssuer({ ask: 200, askAgain: 200 })
+      await using issuer = await startPublishingIssuer(timing)
       Object.assign(issuer, change)
       assert.deepEqual(await problem(issuer), unreachable(sentence))
     })

@@ -43,7 +43,7 @@ describe('a login in Chromium, on https', () => {
     await page.locator('#submit').click()
   }
 
-  const titled = (page: Page) => page.waitForFunction(() => document.title === 'user-alice', null, { timeout: 10_000 })
+  const titled = (page: Page) => page.waitForFunction(() => document.title === 'user-alice')
 
   test('B3: the first landing comes without the Strict cookie, and the application works', async () => {
     const context = await newContext()

@@ -92,7 +92,7 @@ for (const store of ['redis', 'memory'] as const) {
 }
 
 test('where a login led is forgotten when the login would have run out', async () => {
-  await using world = await startWorld({ https: true, bff: { timing: { login: 1_500 } } })
+  await using world = await startWorld({ https: true, bff: { timing: { login: 5_000 } } })
   const browser = world.browser()
   await browser.login('alice', { returnUrl: '/orders' })
   const callback = lastCallback(browser)
