@@ -8,13 +8,13 @@ import { setTimeout as pause } from 'node:timers/promises'
 import { listen } from '../../demo/listen.ts'
 import { startChild } from '../support/child-process.ts'
 import { freePort } from '../support/free-port.ts'
+import { type Poured, pour, stalled } from './pour.ts'
 
 const main = join(import.meta.dirname, '../../src/main.ts')
 const total = 100_000_000
 const mostGrowth = 30_000_000
 /** Garbage is collected early, so that what is measured is what is held. */
 const tidy = ['--max-old-space-size=40', '--max-semi-space-size=4']
-const piece = Buffer.alloc(65_536, 'x')
 
 describe('the memory of a process of its own', { concurrency: false }, () => {
   const disposal = new AsyncDisposableStack()
@@ -67,30 +67,6 @@ describe('the memory of a process of its own', { concurrency: false }, () => {
     return socket
   }
 
-  /** Sends everything as fast as it is taken. @returns how much has been, so far */
-  function pour(socket: Socket): { readonly bytes: number } {
-    let bytes = 0
-    const more = () => {
-      while (bytes < total) {
-        bytes += piece.length
-        if (!socket.write(piece.subarray(0, Math.min(piece.length, total + piece.length - bytes)))) return
-      }
-    }
-    socket.on('drain', more)
-    more()
-    return {
-      get bytes() {
-        return bytes
-      },
-    }
-  }
-
-  /** Resolves when nothing has been taken any more for a while; throws when all of it was. */
-  async function stalled(poured: { readonly bytes: number }): Promise<void> {
-    for (let before = -1; before !== poured.bytes; await pause(300)) before = poured.bytes
-    assert.ok(poured.bytes < total / 2, 'all of it was taken')
-  }
-
   /** How many bytes come from now on, until there are enough or to the end. */
   async function drain(socket: Socket, enough = Number.POSITIVE_INFINITY): Promise<number> {
     let bytes = 0
@@ -105,11 +81,11 @@ describe('the memory of a process of its own', { concurrency: false }, () => {
 
   test('does not grow by a download that is not read', async () => {
     const began = rss()
-    const { promise, resolve } = Promise.withResolvers<{ readonly bytes: number }>()
+    const { promise, resolve } = Promise.withResolvers<Poured>()
     serve = (socket) =>
       socket.once('data', () => {
         socket.write(`HTTP/1.1 200 OK\r\nConnection: close\r\nContent-Length: ${total}\r\n\r\n`)
-        resolve(pour(socket))
+        resolve(pour(socket, total))
       })
     const client = await ask('GET /open/x')
     client.pause()
@@ -128,7 +104,7 @@ describe('the memory of a process of its own', { concurrency: false }, () => {
     }
     const client = await ask('POST /open/x')
     client.write(`Connection: close\r\nContent-Length: ${total}\r\n\r\n`)
-    const poured = pour(client)
+    const poured = pour(client, total)
     const reader = await promise
     await stalled(poured)
     assert.ok(rss() - began < mostGrowth, `${rss() - began} bytes more`)
@@ -162,7 +138,7 @@ describe('the memory of a process of its own', { concurrency: false }, () => {
       frame.writeUInt16BE(0x827f)
       frame.writeBigUInt64BE(BigInt(total), 2)
       from.write(frame)
-      await stalled(pour(from))
+      await stalled(pour(from, total))
       assert.ok(rss() - began < mostGrowth, `${rss() - began} bytes more`)
       assert.equal(await drain(to, total + frame.length), total + frame.length)
       from.destroy()

@@ -4,6 +4,7 @@ import type { Socket } from 'node:net'
 import { after, before, describe, test } from 'node:test'
 import { startWorld, type World } from '../support/world.ts'
 import { startDirectServer } from './embedding.ts'
+import { pour, stalled } from './pour.ts'
 import { ask, type RawUpstream, startRawUpstream } from './raw-peers.ts'
 import { agreed, signIn } from './stream-peers.ts'
 
@@ -101,16 +102,10 @@ describe('a WebSocket handshake that waits for the answer of its upstream', { co
   test('holds its upstream up while the browser does not read a long answer', async () => {
     const { line, upstream } = await wait()
     line.socket.pause()
-    const piece = Buffer.alloc(1_000_000, 'long\n')
-    upstream.write(`HTTP/1.1 200 OK\r\nContent-Length: ${60 * piece.length}\r\n\r\n`)
-    for (let i = 0; i < 60; i++) upstream.write(piece)
-    await once(upstream, 'drain', { signal: AbortSignal.timeout(200) }).then(
-      () => assert.fail('all of it was taken'),
-      () => undefined,
-    )
-    const closed = line.closed()
-    line.socket.resume()
-    await closed
-    assert.ok(line.text.length > 60 * piece.length)
+    const total = 60_000_000
+    upstream.write(`HTTP/1.1 200 OK\r\nContent-Length: ${total}\r\n\r\n`)
+    await stalled(pour(upstream, total)).finally(() => line.socket.resume())
+    await line.closed()
+    assert.ok(line.text.length > total)
   })
 })

@@ -27,6 +27,7 @@ describe('what an upstream says in its headers', { concurrency: false }, () => {
   async function passed(name: string, said: string): Promise<string[]> {
     raw.say((socket) => socket.end(`HTTP/1.1 200 OK\r\nContent-Length: 0\r\n${said}\r\n\r\n`))
     const { text } = await talk(world.relay.port, `GET /api/x HTTP/1.1\r\n${own}Connection: close\r\n\r\n`)
+    assert.match(text, /^HTTP\/1\.1 200 /)
     return [...text.matchAll(new RegExp(`^${name}: (.*)\r$`, 'gim'))].map((match) => match[1] ?? '')
   }
 
