@@ -2,7 +2,7 @@ import assert from 'node:assert/strict'
 import { after, before, describe, test } from 'node:test'
 import { setTimeout as pause } from 'node:timers/promises'
 import type { Browser } from '../support/browser.ts'
-import { startUpstream } from '../support/upstream.ts'
+import { startUpstream, type Upstream } from '../support/upstream.ts'
 import { startWorld, type World } from '../support/world.ts'
 import { isWhole, openLine, signInLines } from './raw-peers.ts'
 
@@ -57,10 +57,11 @@ const idleMs = 200
 
 describe('a response of which nothing more comes', () => {
   const disposal = new AsyncDisposableStack()
+  let upstream: Upstream
   let world: World
   let browser: Browser
   before(async () => {
-    const upstream = disposal.use(await startUpstream())
+    upstream = disposal.use(await startUpstream())
     upstream.onRequest(async (request, response) => {
       const { pathname, searchParams } = new URL(request.url ?? '', upstream.url)
       response.writeHead(200, { 'content-type': searchParams.get('type') ?? 'text/plain' })
@@ -124,11 +125,13 @@ describe('a response of which nothing more comes', () => {
     assert.equal(await response.text(), 'x'.repeat(12))
   })
 
-  test('is not cut off while it is the client that does not read', async () => {
-    const line = await openLine(world.relay.port)
+  test('is not cut off while it is the client that does not read, which has time of its own', async () => {
+    const routes = [{ path: '/api', upstream: upstream.url, timeouts: { idle: idleMs / 1000 } }]
+    await using patient = await startWorld({ store: 'memory', bff: { routes } })
+    const line = await openLine(patient.relay.port)
     line.socket.pause()
     line.socket.write(
-      `GET /api/large HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n${await signInLines(world)}\r\n`,
+      `GET /api/large HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n${await signInLines(patient)}\r\n`,
     )
     await longEnough()
     line.socket.resume()
