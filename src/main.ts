@@ -113,15 +113,16 @@ async function serve(options: BffOptions): Promise<undefined> {
   tellReady()
   const stop = () => void bff.close().then(() => process.exit(0))
   process.once('SIGTERM', stop)
-  // A terminal's Ctrl-C reaches workers too; theirs is the word of the process that started them.
-  if (isWorker) process.on('SIGINT', () => undefined)
+  // What a terminal or an init system says to all processes at once reaches a worker twice: from there, and from the
+  // process that started it. It ends in order all the same, and with that process at the latest.
+  if (isWorker) for (const signal of ['SIGINT', 'SIGTERM'] as const) process.on(signal, () => undefined)
   // Once: a second one ends the process at once, as it would any other.
   else process.once('SIGINT', stop)
 }
 
 function tellOfCrashes() {
   const say = createSay(createLog(), createCounters())
-  return (crash: Crash) => say('worker_crashed', { ...crash })
+  return ({ error, ...crash }: Crash) => say('worker_crashed', crash, error)
 }
 
 try {
