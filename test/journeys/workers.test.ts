@@ -58,12 +58,12 @@ test('a port in use ends all of them at once, with exit code 1', async () => {
 })
 
 test('a worker that keeps crashing is replaced after growing pauses, and at once when it has served for long', async () => {
-  const livesMs = [1, 1, 1, 1, 1, 1, 1, 350, 1]
+  const livesMs = [1, 1, 1, 1, 1, 1, 1, 1_500, 1]
   await using child = await startFated(livesMs.map(String))
   await until(child, (output) => output.includes('stays'))
   const crashes = child.output().split('\n').slice(0, -1)
   const [at, pauses] = [0, 1].map((column) => crashes.map((line) => Number(line.split(' ')[column])))
-  assert.deepEqual(pauses, [0, 30, 60, 120, 240, 300, 300, 0, 0])
+  assert.deepEqual(pauses, [0, 60, 120, 240, 480, 600, 600, 0, 0])
   for (const [i, pauseMs] of (pauses ?? []).slice(0, -1).entries()) {
     const waited = (at?.[i + 1] ?? 0) - (at?.[i] ?? 0)
     assert.ok(waited >= pauseMs, `${waited} ms after crash ${i}`)
@@ -76,7 +76,7 @@ test('a worker that dies before it serves is replaced like one that crashed, if 
   const crashes = child.output().split('\n').slice(0, -1)
   assert.deepEqual(
     crashes.map((line) => line.split(' ')[1]),
-    ['0', '30', '60', '120'],
+    ['0', '60', '120', '240'],
   )
 })
 
@@ -86,7 +86,7 @@ test('one that cannot be started is replaced like one that crashed, if any has s
   const crashes = child.output().split('\n').slice(0, -1)
   assert.deepEqual(
     crashes.map((line) => line.split(' ').slice(1).join(' ')),
-    ['0 7', '30 ENOENT', '60 ENOTDIR', '120 7'],
+    ['0 7', '60 ENOENT', '120 ENOTDIR', '240 7'],
   )
 })
 
@@ -142,7 +142,7 @@ test('a worker that is killed while a connection is handed to it does not keep t
   assert.equal(await child.ended, 0)
 })
 
-function startFated(fates: readonly string[], { count = 1, restartMs = 30 } = {}) {
+function startFated(fates: readonly string[], { count = 1, restartMs = 60 } = {}) {
   return startChild(process.execPath, [crashing, String(count), String(restartMs), ...fates])
 }
 

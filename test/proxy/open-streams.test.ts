@@ -46,12 +46,14 @@ describe('what is open when its session ends', { concurrency: false }, () => {
     return { events: stream.text(), closed: once(socket, 'close') }
   }
 
-  async function ends({ events, closed }: Awaited<ReturnType<typeof opens>>, withinMs = soonMs): Promise<void> {
+  /** @returns how long it took, in milliseconds */
+  async function ends({ events, closed }: Awaited<ReturnType<typeof opens>>, withinMs = soonMs): Promise<number> {
     const began = performance.now()
     assert.equal(await events, 'data: one\n\n')
     assert.equal((await closed)[0], 4401)
     const tookMs = performance.now() - began
     assert.ok(tookMs < withinMs, `closed after ${tookMs} ms`)
+    return tookMs
   }
 
   /** Takes the session's token record away, and tells nobody. */
@@ -79,6 +81,18 @@ describe('what is open when its session ends', { concurrency: false }, () => {
     const refused = await call()
     assert.deepEqual([refused.status, (await refused.json()).code], [401, 'no_session'])
     for (const each of open) await ends(each)
+  })
+
+  test('by another node is closed within a second, where the machine keeps up', async () => {
+    await using world = await startWorld({ nodes: 2, redisUrl: redis.url, bff: { routes } })
+    for (let round = 1; ; round++) {
+      const browser = world.browser()
+      await browser.login()
+      const open = await opens(world, browser, 1)
+      assert.equal((await browser.api('/bff/logout', { method: 'POST' })).status, 200)
+      if ((await ends(open)) < 1_000) return
+      assert.ok(round < 5, 'it has never kept up')
+    }
   })
 
   test('is closed when its record is gone though nobody said so, at the next look, which is after a minute at the latest', async () => {
