@@ -78,7 +78,9 @@ describe('an exchanged access token', { concurrency: 2 }, () => {
   }
   for (const [what, answer] of Object.entries(unusable)) {
     test(`X5: ${what} is a 503 of that route alone`, async () => {
-      await using world = await startSeveralApis({ bff: { store: 'memory', redisUrl: undefined } })
+      await using world = await startSeveralApis({
+        bff: { store: 'memory', redisUrl: undefined, timing: { decline: 60_000 } },
+      })
       const browser = await logIn(world)
       world.token.answerWith({ headers: { 'content-type': 'application/json' }, ...answer })
       const { requests } = world.token

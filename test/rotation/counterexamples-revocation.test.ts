@@ -61,10 +61,11 @@ for (const kind of storeKinds) {
       const ref = randomBytes(12).toString('base64url')
       const begin = (epoch: string, idleMs: number) =>
         a.store.tokens.begin(ref, { epoch, set: `of ${epoch}`, idleMs, absoluteMs: 60_000 })
-      await begin('bob', 50)
+      await begin('bob', 2_000)
       const old = { id: 'one', epoch: 'bob', version: 1 }
-      await a.store.tokens.acquire(ref, { ...old, doubt: null, open: false, leaseMs: 1_000 })
-      await a.store.tokens.mark(ref, { ...old, previous: null, unanswered: 1, leaseMs: 1_000, renewal: false })
+      const acquired = await a.store.tokens.acquire(ref, { ...old, doubt: null, open: false, leaseMs: 1_000 })
+      const mark = { ...old, previous: null, unanswered: 1, leaseMs: 1_000, renewal: false }
+      assert.deepEqual([acquired.is, await a.store.tokens.mark(ref, mark)], ['acquired', { is: 'marked' }])
       await until(async () => (await begin('alice', 60_000)) === 'begun')
       assert.equal((await a.store.tokens.replace(ref, { ...old, unanswered: 1, set: 'late' })).is, 'stale')
       assert.deepEqual(await a.store.tokens.end(ref, 'refused', old), { is: 'notMine' })

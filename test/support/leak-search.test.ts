@@ -112,18 +112,24 @@ test('a run that recorded nothing says what is missing', () => {
   assert.equal(missing.length, 2 + secretKinds.length)
 })
 
-test('tens of megabytes and thousands of secrets take seconds', () => {
+test('tens of megabytes are searched for thousands of secrets as fast as for one', () => {
   const directory = newDirectory()
   process.env['TEST_RECORDING_DIR'] = directory
-  for (let count = 0; count < 2000; count += 1) recordSecret('access_token', randomBytes(40).toString('base64url'))
   recordSecret('refresh_token', opaque)
   const page = response('', randomBytes(24 * 1024).toString('base64'))
   const binary = response('', randomBytes(20 * 1024 * 1024))
   writeFileSync(join(directory, 'connection-1.bin'), Buffer.concat([...Array(100).fill(page), binary]))
   writeFileSync(join(directory, 'connection-2.bin'), response('', `${randomBytes(1024).toString('hex')}${opaque}`))
-  const began = performance.now()
-  assert.equal(searchForLeaks(directory).leaks.length, 1)
-  assert.ok(performance.now() - began < 10_000)
+  // Not by the clock on the wall, which goes on while a busy machine does something else.
+  const cost = (): number => {
+    const before = process.cpuUsage()
+    assert.equal(searchForLeaks(directory).leaks.length, 1)
+    return process.cpuUsage(before).user
+  }
+  const forOne = cost()
+  for (let count = 0; count < 5_000; count += 1) recordSecret('access_token', randomBytes(40).toString('base64url'))
+  const forThousands = cost()
+  assert.ok(forThousands < 10 * forOne, `${forThousands} µs instead of ${forOne}`)
 })
 
 /** Searches what one run recorded: these files, and one secret of each of two kinds. */
