@@ -4,6 +4,7 @@ import { createServer } from 'node:http'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { after, describe, test } from 'node:test'
+import { setTimeout as pause } from 'node:timers/promises'
 import { closeServer, listen } from '../../demo/listen.ts'
 import { startProvider } from '../../demo/provider.ts'
 import { startChild } from '../support/child-process.ts'
@@ -130,7 +131,7 @@ describe('the command', () => {
     const away = 'http://127.0.0.1:9'
     const env = { ...good, BFF_ISSUER: away, BFF_PORT: String(port), BFF_ADMIN_PORT: String(adminPort) }
     await using child = await startChild(process.execPath, [main, 'serve'], { env })
-    while (!child.output().includes('"listening"')) await new Promise((resolve) => setImmediate(resolve))
+    while (!child.output().includes('"listening"')) await pause(10)
     const status = async (path: string) => (await fetch(`http://127.0.0.1:${adminPort}${path}`)).status
     assert.deepEqual([await status('/livez'), await status('/readyz'), await status('/')], [200, 200, 404])
     assert.equal((await fetch(`http://127.0.0.1:${port}/bff/login`)).status, 503)

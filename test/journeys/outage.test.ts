@@ -1,26 +1,16 @@
 import assert from 'node:assert/strict'
 import { describe, test } from 'node:test'
-import { setTimeout as pause } from 'node:timers/promises'
 import type { Browser } from '../support/browser.ts'
 import { type OwnRedis, startRedis } from '../support/redis.ts'
 import { createTokenEndpoint } from '../support/token-endpoint.ts'
 import { startWorld } from '../support/world.ts'
+import { recovered } from './recovered.ts'
 
 async function assertUnavailable(response: Response, code: string): Promise<void> {
   assert.equal(response.status, 503)
   assert.equal((await response.json()).code, code)
   assert.ok(Number(response.headers.get('retry-after')) >= 1)
   assert.deepEqual(response.headers.getSetCookie(), [])
-}
-
-/** Asks until it is answered with something else than 503; the file's time limit is the limit. */
-async function recovered(ask: () => Promise<Response>): Promise<Response> {
-  for (;;) {
-    const response = await ask()
-    if (response.status !== 503) return response
-    await response.body?.cancel()
-    await pause(20)
-  }
 }
 
 /** By a program that takes problem details. */
@@ -50,7 +40,7 @@ describe('an outage of the store', { concurrency: 2 }, () => {
           await assertUnavailable(await browser.api(path), 'store_unreachable')
         await assertUnavailable(await startLogin(browser), 'store_unreachable')
         await assertUnavailable(await browser.api('/bff/logout', { method: 'POST' }), 'store_unreachable')
-        assert.ok(performance.now() - began < 3_000, 'each within its deadline')
+        assert.ok(performance.now() - began < 15_000, 'nobody waits until it is back')
         await end(redis)
         const { status } = await recovered(() => browser.api('/bff/user'))
         assert.equal(browser.cookies.get('bff')?.value, cookie)

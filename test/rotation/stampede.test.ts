@@ -5,6 +5,7 @@ import { createBff } from '../../src/index.ts'
 import { createRedisStore } from '../../src/storage/redis-store.ts'
 import { timingSchema } from '../../src/timing.ts'
 import { antiForgeryHeader } from '../../src/wire.ts'
+import { patientTiming } from '../support/patient-timing.ts'
 import { createRecordedLog } from '../support/recorded-log.ts'
 import { startWorld } from '../support/world.ts'
 import { leaveOpen } from './exchange.ts'
@@ -16,7 +17,7 @@ const times = <T>(n: number, make: (i: number) => T): T[] => Array.from({ length
 
 test('200 requests at a time over two nodes, 20 expiries: 20 refreshes, and everybody is served', async () => {
   const accessTokenSeconds = 60
-  await using world = await startWorld({ provider: { accessTokenSeconds } })
+  await using world = await startWorld({ provider: { accessTokenSeconds }, bff: { timing: patientTiming } })
   const browser = world.browser()
   await browser.login()
   const cookie = `bff=${browser.cookies.get('bff')?.value}`
@@ -25,7 +26,7 @@ test('200 requests at a time over two nodes, 20 expiries: 20 refreshes, and ever
   let ahead = 0
   const start = async () => {
     const { redisUrl = '', redisPrefix = '' } = world.options
-    const timing = timingSchema.parse({})
+    const timing = timingSchema.parse(patientTiming)
     const store = createRedisStore({ url: redisUrl, prefix: redisPrefix, waitReplicas: 0 }, timing, () => undefined)
     // An expiry is brought about by a clock that is ahead: waiting for twenty of them would be all that this test does.
     const bff = createBff(world.options, {
@@ -59,7 +60,7 @@ test('200 requests at a time over two nodes, 20 expiries: 20 refreshes, and ever
 })
 
 test('200 requests at a time over two processes with a token that is over: one refresh', async () => {
-  await using cluster = await startCluster()
+  await using cluster = await startCluster({ timing: patientTiming })
   const { a, b, provider } = cluster
   const session = await cluster.begin()
   const statuses = await Promise.all(times(200, (i) => (i % 2 === 0 ? a : b).call(session)))
@@ -69,7 +70,7 @@ test('200 requests at a time over two processes with a token that is over: one r
 
 describe('a provider that hangs for ten lives of a token', () => {
   const lifeSeconds = 0.5
-  const timing = { ask: 200, askAgain: 400, silence: 300, probe: 300 }
+  const timing = { ask: 1_000, askAgain: 1_000, silence: 300, probe: 300 }
 
   test('nobody is logged out, it is hardly asked, and on its return everybody works within seconds', async () => {
     await using provider = await startRotatingProvider()

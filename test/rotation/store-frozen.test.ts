@@ -9,6 +9,9 @@ import { askUntilSettled, beginSession, createDeployment, startTokenNode, type T
 // A Redis of the test's own, which is frozen, killed, filled up or turned into a replica while two nodes need it. What
 // requests see of an outage that no refresh is part of is in test/journeys/outage.test.ts.
 
+/** A Redis that is frozen keeps nobody waiting for longer than this. */
+const storeMs = 400
+
 interface Running extends AsyncDisposable {
   redis: OwnRedis
   provider: RotatingProvider
@@ -24,8 +27,8 @@ async function begin(settings: readonly string[] = [], timing = {}): Promise<Run
   const redis = started.use(await startRedis(settings))
   const provider = started.use(await startRotatingProvider())
   const deployment = createDeployment(provider, { redisUrl: redis.url, timing })
-  const a = started.use(await startTokenNode(deployment))
-  const b = started.use(await startTokenNode(deployment))
+  const a = started.use(await startTokenNode(deployment, { storeMs }))
+  const b = started.use(await startTokenNode(deployment, { storeMs }))
   const ref = await beginSession(a, provider)
   const all = started.move()
   return { redis, provider, a, b, ref, command: commands(redis.url), [Symbol.asyncDispose]: () => all.disposeAsync() }

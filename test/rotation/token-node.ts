@@ -78,6 +78,8 @@ export interface TokenNodeOptions {
   wrap?: (store: Store) => Store
   /** @default a Redis store of its own */
   store?: Store
+  /** How long its own store waits for Redis, in ms. @default 5_000, longer than a busy machine keeps it waiting */
+  storeMs?: number
   /** Store time. Two nodes know it to some milliseconds only, which is more than some tokens here live. @default its own */
   now?: () => number
 }
@@ -101,8 +103,9 @@ export async function startTokenNode(deployment: Deployment, options: TokenNodeO
   )
   const { log, lines } = createRecordedLog()
   const say: Say = createSay(log, createCounters())
+  const storeTiming = { ...checked.timing, store: options.storeMs ?? 5_000 }
   const own =
-    options.store ?? createRedisStore({ url: redisUrl, prefix: redisPrefix, waitReplicas: 0 }, checked.timing, say)
+    options.store ?? createRedisStore({ url: redisUrl, prefix: redisPrefix, waitReplicas: 0 }, storeTiming, say)
   if (options.store === undefined) await connected(own)
   const script = scriptStore({ ...own, now: options.now ?? own.now })
   const store = options.wrap?.(script.store) ?? script.store

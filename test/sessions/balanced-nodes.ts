@@ -1,7 +1,6 @@
 import { createServer } from 'node:http'
 import { closeServer, listen } from '../../demo/listen.ts'
 import { type Bff, createBff } from '../../src/index.ts'
-import { until } from '../rotation/token-node.ts'
 import { createRecordedLog, type LogLine } from '../support/recorded-log.ts'
 import type { World } from '../support/world.ts'
 
@@ -17,7 +16,6 @@ export interface BalancedNodes extends AsyncDisposable {
 export async function startBalancedNodes({ options, relay }: World): Promise<BalancedNodes> {
   const { log, lines } = createRecordedLog()
   let nodes: Bff[] = []
-  let started = 0
   let turns = 0
   const balancer = createServer((request, response) => {
     turns += 1
@@ -33,8 +31,7 @@ export async function startBalancedNodes({ options, relay }: World): Promise<Bal
     log: lines,
     async run(...secrets) {
       const next = secrets.map((sessionSecret) => createBff({ ...options, sessionSecret }, { log }))
-      started += next.length
-      await until(() => lines.filter(({ msg }) => msg === 'store_ready').length === started)
+      await Promise.all(next.map((node) => node.ready()))
       await replaceBy(next)
     },
     async [Symbol.asyncDispose]() {

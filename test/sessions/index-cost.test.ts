@@ -4,10 +4,11 @@ import { describe, test } from 'node:test'
 import { createClient } from 'redis'
 import { startRotatingProvider } from '../rotation/rotating-provider.ts'
 import { createDeployment, startTokenNode } from '../rotation/token-node.ts'
+import { freePort } from '../support/free-port.ts'
+import { patientTiming } from '../support/patient-timing.ts'
 import { startRedis } from '../support/redis.ts'
 import { startWorld } from '../support/world.ts'
 import { createLogoutIssuer, isSignedIn, postLogoutToken } from './logout-issuer.ts'
-import { patientTiming } from './patient-timing.ts'
 
 /** What a connection does by itself now and then, and our own questions. */
 const upkeep = new Set(['ping', 'time', 'hello', 'info', 'client|setinfo', 'config|resetstat', 'subscribe', 'select'])
@@ -16,7 +17,8 @@ const upkeep = new Set(['ping', 'time', 'hello', 'info', 'client|setinfo', 'conf
 async function commandsToEnd(own: number, others: number): Promise<Record<string, number>> {
   await using redis = await startRedis()
   await using provider = await startRotatingProvider()
-  await using node = await startTokenNode(createDeployment(provider, { redisUrl: redis.url, timing: patientTiming }))
+  const deployment = createDeployment(provider, { redisUrl: redis.url })
+  await using node = await startTokenNode(deployment, { storeMs: patientTiming.store })
   const begin = (subject: string) => node.tokens.begin(randomBytes(12).toString('base64url'), provider.login(subject))
   for (let at = 0; at < others; at += 100) {
     await Promise.all(Array.from({ length: 100 }, (_, number) => begin(`user-${at + number}`)))
@@ -54,7 +56,9 @@ describe("ending all of one user's sessions", { concurrency: 2 }, () => {
   })
 
   test('works where every command must keep to one slot, as in a cluster', async () => {
-    await using redis = await startRedis(['--cluster-enabled', 'yes'])
+    // The port by which it would speak to others; that is 10,000 more than its own unless told, and may be somebody's.
+    const clusterPort = String(await freePort())
+    await using redis = await startRedis(['--cluster-enabled', 'yes', '--cluster-port', clusterPort])
     const admin = await createClient({ url: redis.url }).connect()
     await admin.clusterAddSlotsRange({ start: 0, end: 16_383 })
     while ((await admin.clusterInfo()).match(/cluster_state:ok/) === null)

@@ -7,11 +7,11 @@ import { refOf } from '../../src/session/reference.ts'
 import { type ScriptName, scripts } from '../../src/storage/scripts.ts'
 import { startRedisGate } from '../rotation/redis-gate.ts'
 import type { Browser } from '../support/browser.ts'
+import { patientTiming } from '../support/patient-timing.ts'
 import { createRecordedLog } from '../support/recorded-log.ts'
 import { createTokenEndpoint } from '../support/token-endpoint.ts'
 import { startWorld, type World, type WorldOptions } from '../support/world.ts'
 import { createLogoutIssuer, isSignedIn, type LogoutIssuer, postLogoutToken } from './logout-issuer.ts'
-import { patientTiming } from './patient-timing.ts'
 
 /** How a session ends on the second node. */
 const endings: Record<string, (world: World, browser: Browser, issuer: LogoutIssuer) => Promise<Response>> = {

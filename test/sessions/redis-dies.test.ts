@@ -2,11 +2,11 @@ import assert from 'node:assert/strict'
 import { describe, test } from 'node:test'
 import { setTimeout as pause } from 'node:timers/promises'
 import type { Browser } from '../support/browser.ts'
+import { patientTiming } from '../support/patient-timing.ts'
 import { startRedis } from '../support/redis.ts'
 import { startWorld, type World } from '../support/world.ts'
 import { startDyingRedis } from './dying-redis.ts'
 import { createLogoutIssuer, postLogoutToken } from './logout-issuer.ts'
-import { patientTiming } from './patient-timing.ts'
 
 /** What Redis has answered it has given to the system, which outlives it. */
 const durable = ['--appendonly', 'yes', '--appendfsync', 'no']

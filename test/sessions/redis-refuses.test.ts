@@ -1,10 +1,10 @@
 import assert from 'node:assert/strict'
 import { describe, test } from 'node:test'
 import { createClient } from 'redis'
+import { patientTiming } from '../support/patient-timing.ts'
 import { startRedis } from '../support/redis.ts'
 import { startWorld } from '../support/world.ts'
 import { createLogoutIssuer, postLogoutToken } from './logout-issuer.ts'
-import { patientTiming } from './patient-timing.ts'
 
 /** What is done to a Redis so that it answers and refuses, and how that is taken back. */
 const refusals: Record<string, { begin: string[][]; end: string[] }> = {
