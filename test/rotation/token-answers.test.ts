@@ -6,8 +6,8 @@ import { answerAsUsual, type Exchange, type ExchangeHandler, leaveOpen, resetUnp
 import { overAtOnce, startRotatingProvider } from './rotating-provider.ts'
 import { askUntilSettled, beginSession, createDeployment, startTokenNode } from './token-node.ts'
 
-/** So short that the next call finds the token over, and every back-off past. */
-const timing = { ask: 200, askAgain: 200, probe: 1, silence: 1, decline: 1 }
+/** Back-offs are past when the next call comes; an answer is waited for longer than a busy machine takes to give it. */
+const timing = { ask: 1_500, askAgain: 1_500, probe: 1, silence: 1, decline: 1 }
 
 interface Expected {
   /** Class of the answer, as the log tells it. */

@@ -27,7 +27,7 @@ describe('back-channel logout', { concurrency: 3 }, () => {
     await logOutAtProvider(world, alice)
     const began = performance.now()
     const [told] = await Promise.allSettled(ended)
-    assert.ok(performance.now() - began < 1_000, 'within a second')
+    assert.ok(performance.now() - began < 10_000, 'before a node looks by itself')
     assert.deepEqual(told, {
       status: 'fulfilled',
       value: { done: false, value: { event: 'ended', data: { reason: 'backchannel_logout' } } },

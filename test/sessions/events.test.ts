@@ -40,7 +40,7 @@ describe('the events of a session', { concurrency: 3 }, () => {
     })
   }
 
-  test('come from whichever node ended the session, within a second', async () => {
+  test('come from whichever node ended the session, before this one looks by itself', async () => {
     await using world = await startWorld({ nodes: 2 })
     const browser = world.browser()
     await browser.login()
@@ -49,13 +49,13 @@ describe('the events of a session', { concurrency: 3 }, () => {
     const began = performance.now()
     await browser.api('/bff/logout', { method: 'POST' })
     assert.deepEqual((await ended).value, { event: 'ended', data: { reason: 'logout' } })
-    assert.ok(performance.now() - began < 1_000)
+    assert.ok(performance.now() - began < 10_000)
     assert.equal((await listen(world, browser, 1)).status, 401)
   })
 
   for (const [reason, limits] of [
-    ['idle', { idleTimeoutSeconds: 1 }],
-    ['absolute', { absoluteTimeoutSeconds: 1 }],
+    ['idle', { idleTimeoutSeconds: 3 }],
+    ['absolute', { absoluteTimeoutSeconds: 3 }],
   ] as const) {
     test(`tell on every node that the session ran into its ${reason} limit, and the log says so once`, async () => {
       await using world = await startWorld({ nodes: 2, bff: limits })

@@ -23,7 +23,7 @@ const options = {
 }
 
 /** A busy machine is waited for; where Redis will never be ready, there is nothing to wait for. */
-const patience = { long: 10_000, short: 200 }
+const patience = { long: 10_000, short: 2_000 }
 
 /** What `/readyz` and the check command find to say of a Redis. @param connect how long it is waited for, in ms */
 async function inspect(redisUrl: string, connect = patience.long) {

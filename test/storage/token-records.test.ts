@@ -1,6 +1,7 @@
 import assert from 'node:assert/strict'
 import { randomBytes } from 'node:crypto'
 import { describe, type TestContext, test } from 'node:test'
+import { setTimeout as pause } from 'node:timers/promises'
 import type { Store } from '../../src/storage/store.ts'
 import { stores } from './stores.ts'
 
@@ -50,7 +51,7 @@ for (const [name, open] of Object.entries(stores)) {
           extendedAt: 0,
         },
       )
-      assert.ok(Math.abs((record?.extendedAt ?? 0) - store.now()) < 1000)
+      assert.ok(Math.abs((record?.extendedAt ?? 0) - store.now()) < minute / 2)
     })
 
     claim('a record begins once, and never again after its session has ended', async (store) => {
@@ -306,7 +307,7 @@ for (const [name, open] of Object.entries(stores)) {
         await flight(id, version).mark()
         await flight(id, version).replace(`set-of-${id}`)
       }
-      await store.sessions.set(ref, 'a', { expiration: { type: 'EX', value: 1 } })
+      await store.sessions.set(ref, 'a', { expiration: { type: 'EX', value: 60 } })
       assert.equal(await rewrite('one', 'a', 'b'), 'changed', 'nothing of that flight stands')
       await stored('one', 1)
       assert.equal(await rewrite('one', 'x', 'b'), 'changed', 'somebody else wrote it')
@@ -315,6 +316,8 @@ for (const [name, open] of Object.entries(stores)) {
       await stored('two', 2)
       assert.equal(await rewrite('one', 'b', 'c'), 'changed', 'overtaken')
       assert.equal(await store.sessions.get(ref), 'b')
+      await store.sessions.expire(ref, 2)
+      assert.equal(await rewrite('two', 'b', 'c'), 'written')
       await until(async () => (await store.sessions.get(ref)) === null)
     })
 
@@ -353,18 +356,16 @@ for (const [name, open] of Object.entries(stores)) {
     claim('sliding pushes the idle limit out, never past the absolute one', async (store) => {
       const ref = text()
       await store.tokens.begin(ref, { epoch: 'e', set: 's', idleMs: minute, absoluteMs: 3 * minute })
-      const near = (ms: number | undefined, expected: number) =>
-        assert.ok(Math.abs((ms ?? 0) - expected) < 2000, `${ms}`)
       const left = async (slide?: number) => {
         const remaining = await store.tokens.remaining(ref, slide)
-        assert.equal(remaining.is, 'remaining')
-        return remaining.is === 'remaining' ? remaining : undefined
+        assert.ok(remaining.is === 'remaining')
+        return remaining
       }
-      near((await left())?.idleMs, minute)
-      near((await left(2 * minute))?.idleMs, 2 * minute)
+      near((await left()).idleMs, minute)
+      near((await left(2 * minute)).idleMs, 2 * minute)
       const capped = await left(9 * minute)
-      near(capped?.idleMs, 3 * minute)
-      near(capped?.absoluteMs, 3 * minute)
+      near(capped.idleMs, 3 * minute)
+      near(capped.absoluteMs, 3 * minute)
       assert.deepEqual(await store.tokens.remaining(text(), minute), { is: 'gone', reason: 'expired' })
     })
 
@@ -374,7 +375,7 @@ for (const [name, open] of Object.entries(stores)) {
       const extendedAt = async () => (await store.tokens.read(ref))?.extendedAt ?? 0
       const first = await extendedAt()
       const slide = (onceInMs: number) => store.tokens.remaining(ref, 2 * minute, onceInMs)
-      await until(async () => store.now() >= first + 50)
+      await pause(50)
       await Promise.all([slide(minute), slide(minute)])
       assert.equal(await extendedAt(), first)
       await slide(20)
@@ -389,7 +390,6 @@ for (const [name, open] of Object.entries(stores)) {
       'a record goes when nothing is left to spend, whatever is used, unless a refresh brings more',
       async (store) => {
         const ref = text()
-        const near = (ms: number, expected: number) => assert.ok(Math.abs(ms - expected) < 2000, `${ms}`)
         const left = async (slideMs?: number) => {
           const remaining = await store.tokens.remaining(ref, slideMs)
           assert.ok(remaining.is === 'remaining')
@@ -453,13 +453,18 @@ for (const [name, open] of Object.entries(stores)) {
   })
 }
 
+/** Whether a life is the one expected and not a minute more or less, however slow the machine is. */
+function near(ms: number, expected: number): void {
+  assert.ok(Math.abs(ms - expected) < minute / 3, `${ms}`)
+}
+
 /** Waits until a lease of a millisecond is over. */
 async function leaseLapsed(acquire: () => Promise<{ is: string }>): Promise<void> {
   await until(async () => (await acquire()).is !== 'busy')
 }
 
 async function until(holds: () => Promise<boolean>): Promise<void> {
-  while (!(await holds())) await new Promise((resolve) => setImmediate(resolve))
+  while (!(await holds())) await pause(5)
 }
 
 /** A subscription is made in the background: sends a change of another session round until it is heard. */
