@@ -33,10 +33,8 @@ export async function startRedis(settings: readonly string[] = []): Promise<OwnR
   const url = `redis://127.0.0.1:${port}`
   const start = async () => {
     const program = await startRedisProgram(port, directory, settings)
-    await Promise.race([
-      answers(url),
-      program.ended.then(() => Promise.reject(new Error(`Redis did not start:\n${program.output()}`))),
-    ])
+    const ended = program.ended.then(() => Promise.reject(new Error(`Redis did not start:\n${program.output()}`)))
+    await untilAnswers(url, ended)
     return program
   }
   let program = await start()
@@ -61,14 +59,20 @@ export async function startRedis(settings: readonly string[] = []): Promise<OwnR
   }
 }
 
-/** Waits until the server takes commands, not merely connections. */
-async function answers(url: string): Promise<void> {
+/** Waits until the server takes commands, not merely connections, or has ended. */
+async function untilAnswers(url: string, ended: Promise<never>): Promise<void> {
   const client = createClient({ url, socket: { reconnectStrategy: 20 } })
   client.on('error', () => {
     // Refused while the server starts; the client tries again.
   })
-  await client.connect()
-  // While it reads back what it had kept, it says so and nothing else.
-  while ((await client.ping().catch(() => null)) === null) await pause(10)
-  client.destroy()
+  const answered = async () => {
+    await client.connect()
+    // While it reads back what it had kept, it says so and nothing else.
+    while (client.isOpen && (await client.ping().catch(() => null)) === null) await pause(10)
+  }
+  try {
+    await Promise.race([answered(), ended])
+  } finally {
+    client.destroy()
+  }
 }
