@@ -10,7 +10,7 @@ import { ask, type RawUpstream, signInLines, startRawUpstream } from './raw-peer
 const limitMs = 1_000
 
 /** More than the system holds on the way. */
-const burst = Buffer.alloc(40_000_000, 'x')
+const burst = Buffer.alloc(40_000_000, 'line\n')
 const aMouthful = burst.length / 10
 
 describe('a client that does not take what it is sent', { concurrency: false }, () => {
