@@ -26,13 +26,17 @@ export interface BffClient {
   login(returnUrl?: string, loginUrl?: string): void
   /**
    * Listens for what happens to the session, whoever does it and wherever; this does not keep it alive. `expiring` is
-   * called a minute before the end, and again after each time that the session was used meanwhile; `ended` once.
+   * called a minute before the end, and again after each time that the session was used meanwhile; `ended` once, also
+   * when there is no session any more and it has not been heard why: then its reason is `unknown`.
    * @returns what stops listening
    */
   watch(listeners: { [E in keyof SessionEvents]?: (data: SessionEvents[E]) => void }): () => void
   /** Ends the session, here and at the provider, and leaves the page. */
   logout(): Promise<void>
 }
+
+/** Milliseconds before it is listened again after an answer such as a 503. */
+const reopenMs = 3_000
 
 export function createBffClient({ basePath = '/bff' }: BffClientOptions = {}): BffClient {
   const call: BffClient['fetch'] = (input, init) => {
@@ -57,15 +61,35 @@ export function createBffClient({ basePath = '/bff' }: BffClientOptions = {}): B
       location.assign(loginUrl === undefined ? `${basePath}/login?${query}` : `${loginUrl}&${query}`)
     },
     watch(listeners) {
-      const source = new EventSource(`${basePath}/events`)
-      const listen = <E extends keyof SessionEvents>(name: E) =>
-        source.addEventListener(name, ({ data }) => {
-          if (name === 'ended') source.close() // or the browser would ask again
-          listeners[name]?.(JSON.parse(data))
+      let source: EventSource
+      let timer: ReturnType<typeof setTimeout> | undefined
+      let stopped = false
+      const stop = () => {
+        stopped = true
+        clearTimeout(timer)
+        source.close() // or the browser would ask again
+      }
+      const open = () => {
+        source = new EventSource(`${basePath}/events`)
+        source.addEventListener('expiring', ({ data }) => listeners.expiring?.(JSON.parse(data)))
+        source.addEventListener('ended', ({ data }) => {
+          stop()
+          listeners.ended?.(JSON.parse(data))
         })
-      listen('expiring')
-      listen('ended')
-      return () => source.close()
+        // Where the connection broke the browser asks again by itself; after an answer that is no stream it never does.
+        source.addEventListener('error', () => void (source.readyState === EventSource.CLOSED && goOn()))
+      }
+      const goOn = async () => {
+        const known = await user({ slide: false }).catch(() => undefined)
+        if (stopped) return
+        if (known !== null) timer = setTimeout(open, reopenMs)
+        else {
+          stop()
+          listeners.ended?.({ reason: 'unknown' })
+        }
+      }
+      open()
+      return stop
     },
     async logout() {
       // By navigation: only a redirect may tell the provider by the ID token whose session to end.

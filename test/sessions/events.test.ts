@@ -2,7 +2,8 @@ import assert from 'node:assert/strict'
 import { mkdtemp, rm } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
-import { describe, test } from 'node:test'
+import { after, before, describe, test } from 'node:test'
+import type { Page } from 'playwright-core'
 import { buildSpa } from '../../demo/build-spa.ts'
 import type { Browser } from '../support/browser.ts'
 import { launchBrowser } from '../support/chromium.ts'
@@ -100,34 +101,76 @@ describe('the events of a session', { concurrency: 3 }, () => {
     assert.equal(head.status, 200)
   })
 
-  test('go on at another node when one is stopped, and the SPA’s client hears of the end, in Chromium', async () => {
-    await using stack = new AsyncDisposableStack()
-    const spa = await buildSpa(await mkdtemp(join(tmpdir(), 'coatcheck-spa-')))
-    stack.defer(() => rm(spa, { recursive: true }))
-    const world = stack.use(await startWorld({ nodes: 2, bff: { spa } }))
-    const [first, second] = world.nodes
-    assert.ok(first !== undefined && second !== undefined)
-    const chromium = await launchBrowser()
-    stack.defer(() => chromium.close())
-    const page = await (await chromium.newContext()).newPage()
-    await page.goto(`${world.origin}/bff/login`)
-    await page.locator('#username').fill('alice')
-    await page.locator('#password').fill('alice')
-    await page.locator('#submit').click()
-    await page.waitForURL(`${world.origin}/`)
-
-    const opened = page.waitForResponse(`${world.origin}/bff/events`)
-    const ended = page.evaluate(async () => {
-      const client = '/client.js'
-      const { createBffClient } = await import(client)
-      return await new Promise((resolve) => createBffClient().watch({ ended: resolve }))
+  describe('as the SPA’s client tells of them, in Chromium,', { concurrency: false }, () => {
+    const disposal = new AsyncDisposableStack()
+    let spa: string
+    let chromium: Awaited<ReturnType<typeof launchBrowser>>
+    before(async () => {
+      spa = await buildSpa(await mkdtemp(join(tmpdir(), 'coatcheck-spa-')))
+      disposal.defer(() => rm(spa, { recursive: true }))
+      chromium = await launchBrowser()
+      disposal.defer(() => chromium.close())
     })
-    await opened
-    const reopened = page.waitForResponse(`${world.origin}/bff/events`)
-    first.relay.forwardTo({ host: '127.0.0.1', port: second.relay.port })
-    await first.bff.close()
-    assert.equal((await reopened).status(), 200)
-    await page.evaluate(() => fetch('/bff/logout', { method: 'POST', headers: { 'X-CSRF': '1' } }))
-    assert.deepEqual(await ended, { reason: 'logout' })
+    after(() => disposal.disposeAsync())
+
+    /** The SPA of a user who has logged in. */
+    async function logIn(world: World): Promise<Page> {
+      const page = await (await chromium.newContext()).newPage()
+      await page.goto(`${world.origin}/bff/login`)
+      await page.locator('#username').fill('alice')
+      await page.locator('#password').fill('alice')
+      await page.locator('#submit').click()
+      await page.waitForURL(`${world.origin}/`)
+      return page
+    }
+
+    /** @returns what the client says of the end, and the answer to its first request */
+    async function watch(world: World, page: Page) {
+      const answered = page.waitForResponse(`${world.origin}/bff/events`)
+      const ended = page.evaluate(async () => {
+        const client = '/client.js'
+        const { createBffClient } = await import(client)
+        return await new Promise((resolve) => createBffClient().watch({ ended: resolve }))
+      })
+      return { ended, status: (await answered).status() }
+    }
+
+    const logOut = (page: Page) =>
+      page.evaluate(() => fetch('/bff/logout', { method: 'POST', headers: { 'X-CSRF': '1' } }))
+
+    test('they go on at another node when one is stopped', async () => {
+      await using world = await startWorld({ nodes: 2, bff: { spa } })
+      const [first, second] = world.nodes
+      assert.ok(first !== undefined && second !== undefined)
+      const page = await logIn(world)
+      const { ended } = await watch(world, page)
+      const reopened = page.waitForResponse(`${world.origin}/bff/events`)
+      first.relay.forwardTo({ host: '127.0.0.1', port: second.relay.port })
+      await first.bff.close()
+      assert.equal((await reopened).status(), 200)
+      await logOut(page)
+      assert.deepEqual(await ended, { reason: 'logout' })
+    })
+
+    test('they go on when something on the way has answered with a 503', async () => {
+      await using world = await startWorld({ bff: { spa } })
+      const page = await logIn(world)
+      await page.route('**/bff/events', (route) => route.fulfill({ status: 503 }), { times: 1 })
+      const reopened = page.waitForResponse((response) => response.url().endsWith('/bff/events') && response.ok())
+      const { ended, status } = await watch(world, page)
+      assert.equal(status, 503)
+      await reopened
+      await logOut(page)
+      assert.deepEqual(await ended, { reason: 'logout' })
+    })
+
+    test('the end is told of a session that has ended while nobody listened', async () => {
+      await using world = await startWorld({ bff: { spa } })
+      const page = await logIn(world)
+      await world.nodes[0]?.bff.sessions.end({ sub: 'user-alice' })
+      const { ended, status } = await watch(world, page)
+      assert.equal(status, 401)
+      assert.deepEqual(await ended, { reason: 'unknown' })
+    })
   })
 })
