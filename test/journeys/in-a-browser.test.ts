@@ -6,7 +6,7 @@ import { after, before, describe, test } from 'node:test'
 import type { Browser, Page } from 'playwright-core'
 import { startApi } from '../../demo/api.ts'
 import { buildSpa } from '../../demo/build-spa.ts'
-import { launchBrowser } from '../support/chromium.ts'
+import { fillInLogin, launchBrowser } from '../support/chromium.ts'
 import { freePort } from '../support/free-port.ts'
 import { startWorld, type World } from '../support/world.ts'
 
@@ -27,9 +27,7 @@ async function startDemo(store: 'redis' | 'memory') {
 async function logIn(page: Page, world: World): Promise<void> {
   await page.goto(world.origin)
   await page.getByTestId('sign-in').click()
-  await page.locator('#username').fill('alice')
-  await page.locator('#password').fill('alice')
-  await page.locator('#submit').click()
+  await fillInLogin(page)
   await page.waitForURL(`${world.origin}/`)
   await page.getByTestId('user-name').getByText('Alice Marlow').waitFor()
 }

@@ -7,7 +7,7 @@ import { after, before, describe, test } from 'node:test'
 import type { Browser, Page } from 'playwright-core'
 import { closeServer, listen } from '../../demo/listen.ts'
 import { createBff } from '../../src/index.ts'
-import { launchBrowser } from '../support/chromium.ts'
+import { fillInLogin, launchBrowser } from '../support/chromium.ts'
 import { createRecordedLog } from '../support/recorded-log.ts'
 import { startWorld, type World } from '../support/world.ts'
 
@@ -37,12 +37,6 @@ describe('a login in Chromium, on https', () => {
 
   const newContext = () => chromium.newContext({ ignoreHTTPSErrors: true })
 
-  async function fillIn(page: Page): Promise<void> {
-    await page.locator('#username').fill('alice')
-    await page.locator('#password').fill('alice')
-    await page.locator('#submit').click()
-  }
-
   const titled = (page: Page) => page.waitForFunction(() => document.title === 'user-alice')
 
   test('B3: the first landing comes without the Strict cookie, and the application works', async () => {
@@ -51,7 +45,7 @@ describe('a login in Chromium, on https', () => {
     await page.goto(`${world.origin}/orders`)
     await page.locator('#username').waitFor()
     const landing = page.waitForRequest(`${world.origin}/orders`)
-    await fillIn(page)
+    await fillInLogin(page)
     await titled(page)
     assert.equal((await (await landing).allHeaders())['cookie']?.includes('__Host-bff=') ?? false, false)
     const session = (await context.cookies()).find(({ name }) => name === '__Host-bff')
@@ -71,7 +65,7 @@ describe('a login in Chromium, on https', () => {
     }
     const callback = two.waitForRequest((request) => request.url().includes('/bff/callback?'))
     for (const page of [two, one]) {
-      await fillIn(page)
+      await fillInLogin(page)
       await titled(page)
     }
     assert.deepEqual([one.url(), two.url()], [`${world.origin}/one`, `${world.origin}/two`])
@@ -93,7 +87,7 @@ describe('a login in Chromium, on https', () => {
     const page = await context.newPage()
     await page.goto(world.origin)
     const codes = world.provider.counts.code_grant
-    await fillIn(page)
+    await fillInLogin(page)
     await page.getByText('cookies_not_kept').waitFor()
     assert.equal(new URL(page.url()).pathname, '/bff/login')
     assert.equal(world.provider.counts.code_grant - codes, 2)

@@ -6,7 +6,7 @@ import { after, before, describe, test } from 'node:test'
 import type { Page } from 'playwright-core'
 import { buildSpa } from '../../demo/build-spa.ts'
 import type { Browser } from '../support/browser.ts'
-import { launchBrowser } from '../support/chromium.ts'
+import { fillInLogin, launchBrowser } from '../support/chromium.ts'
 import { eventsOf } from '../support/event-stream.ts'
 import { startWorld, type World } from '../support/world.ts'
 
@@ -117,9 +117,7 @@ describe('the events of a session', { concurrency: 3 }, () => {
     async function logIn(world: World): Promise<Page> {
       const page = await (await chromium.newContext()).newPage()
       await page.goto(`${world.origin}/bff/login`)
-      await page.locator('#username').fill('alice')
-      await page.locator('#password').fill('alice')
-      await page.locator('#submit').click()
+      await fillInLogin(page)
       await page.waitForURL(`${world.origin}/`)
       return page
     }

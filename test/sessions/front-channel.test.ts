@@ -3,7 +3,7 @@ import { once } from 'node:events'
 import { createServer, type IncomingMessage, type ServerResponse } from 'node:http'
 import { describe, test } from 'node:test'
 import { decodeJwt } from 'jose'
-import { launchBrowser } from '../support/chromium.ts'
+import { fillInLogin, launchBrowser } from '../support/chromium.ts'
 import { eventsOf } from '../support/event-stream.ts'
 import { startWorld, type World } from '../support/world.ts'
 import { createLogoutIssuer, isSignedIn } from './logout-issuer.ts'
@@ -88,9 +88,7 @@ describe('front-channel logout', { concurrency: 2 }, () => {
     }
     const logIn = async () => {
       await page.goto(`${world.origin}/bff/login?returnUrl=/nothing&prompt=login`)
-      await page.locator('#username').fill('alice')
-      await page.locator('#password').fill('alice')
-      await page.locator('#submit').click()
+      await fillInLogin(page)
       await page.waitForURL(`${world.origin}/nothing`)
     }
 

@@ -1,4 +1,4 @@
-import { type Browser, chromium } from 'playwright-core'
+import { type Browser, chromium, type Page } from 'playwright-core'
 
 /** Starts a headless Chromium, at `TEST_CHROMIUM`. It ends with this process. */
 export async function launchBrowser(): Promise<Browser> {
@@ -18,4 +18,11 @@ export async function launchBrowser(): Promise<Browser> {
       '--disable-sync',
     ],
   })
+}
+
+/** Logs alice in where the provider asks who it is. */
+export async function fillInLogin(page: Page): Promise<void> {
+  await page.locator('#username').fill('alice')
+  await page.locator('#password').fill('alice')
+  await page.locator('#submit').click()
 }
