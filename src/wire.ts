@@ -22,6 +22,9 @@ export const paths = {
 /** Query parameters of `GET /bff/login` that the provider is told (OpenID Connect Core 1.0, section 3.1.2.1). */
 export const loginParameters = ['prompt', 'login_hint', 'acr_values', 'max_age', 'ui_locales'] as const
 
+/** What a login takes as `acr_values`: a list of names that is part of an address, and is kept with the login. */
+export const acrValuesPattern = /^[\x20-\x7e]{1,500}$/
+
 export type LoginParameters = Readonly<Partial<Record<(typeof loginParameters)[number], string>>>
 
 /** Body of a 200 from `GET /bff/user`. */

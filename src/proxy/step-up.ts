@@ -1,6 +1,6 @@
 import { BffError } from '../errors.ts'
 import type { SignedIn } from '../tokens/signed-in.ts'
-import { paths } from '../wire.ts'
+import { acrValuesPattern, paths } from '../wire.ts'
 
 /**
  * What to answer in place of an upstream that refuses the login behind a request as too weak or too old.
@@ -24,9 +24,6 @@ const toleranceSeconds = 5
 /** A login younger than this is what an upstream gets that says only that it wants another one. */
 const freshSeconds = 60
 
-/** Longer lists are not passed on: they become part of an address. */
-const longestAcrValues = 500
-
 export function createStepUp(basePath: string): StepUp {
   return (challenge, signedIn) => {
     if (challenge?.get('error') !== 'insufficient_user_authentication') return null
@@ -40,9 +37,8 @@ export function createStepUp(basePath: string): StepUp {
 function readDemand(challenge: ReadonlyMap<string, string>): Demand {
   const acrValues = challenge.get('acr_values') ?? ''
   const maxAge = challenge.get('max_age') ?? ''
-  const isList = acrValues.length <= longestAcrValues && /^[\x20-\x7e]+$/.test(acrValues)
   return {
-    acrValues: isList ? acrValues.split(' ').filter((value) => value !== '') : [],
+    acrValues: acrValuesPattern.test(acrValues) ? acrValues.split(' ').filter((value) => value !== '') : [],
     maxAge: /^\d{1,9}$/.test(maxAge) ? Number(maxAge) : null,
   }
 }

@@ -64,6 +64,17 @@ describe('a return URL', () => {
     test(`${own}, no page of ours, is replaced by /`, () => assert.equal(judged(own), '/'))
   }
 
+  test('of 1,500 characters is kept as it is, and a longer one replaced by /', () => {
+    const longest = `/orders?ids=${'7'.repeat(1_488)}`
+    assert.equal(judged(longest), longest)
+    assert.equal(judged(`${longest}7`), '/')
+  })
+
+  test('is as long as it is sent: what has to be escaped counts for three', () => {
+    assert.equal(judged(`/${'"'.repeat(499)}`), `/${'%22'.repeat(499)}`)
+    assert.equal(judged(`/${'"'.repeat(500)}`), '/')
+  })
+
   test('none at all is /', () => assert.equal(judged(null), '/'))
 
   test('whatever is sent resolves to our origin', () => {

@@ -1,5 +1,8 @@
 import assert from 'node:assert/strict'
 import { after, before, describe, test } from 'node:test'
+import { createClient } from 'redis'
+import { loginId } from '../../src/session/reference.ts'
+import { createKeys } from '../../src/storage/keys.ts'
 import { startWorld, type World } from '../support/world.ts'
 
 const sites = ['same-origin', 'none', 'same-site', 'cross-site'] as const
@@ -36,6 +39,48 @@ describe('who may start a login', () => {
   }
 
   test('a browser that says nothing of it', async () => assert.equal((await start(world, {})).status, 302))
+})
+
+describe('a login that has begun', () => {
+  let world: World
+  before(async () => {
+    world = await startWorld()
+  })
+  after(() => world.close())
+
+  /** What is kept in Redis of a login that begins. */
+  async function bytesKept(query: Record<string, string>, headers: Record<string, string> = {}): Promise<number> {
+    const { redisUrl = '', redisPrefix = '' } = world.options
+    const begun = await start(world, headers, `?${new URLSearchParams(query)}`)
+    const state = new URL(begun.headers.get('location') ?? '').searchParams.get('state') ?? ''
+    const redis = await createClient({ url: redisUrl }).connect()
+    const bytes = await redis.memoryUsage(createKeys(redisPrefix).login(loginId(state)))
+    redis.destroy()
+    return bytes ?? assert.fail('it is not there')
+  }
+
+  // Of another allocator than Redis' own they are some more. 15,000 characters that were kept would take up 20 kB.
+  for (const [length, kilobytes] of [
+    [1_500, 4],
+    [1_501, 2],
+    [15_000, 2],
+  ] as const) {
+    test(`with an address to return to of ${length} characters takes up less than ${kilobytes} kB`, async () => {
+      const bytes = await bytesKept({ returnUrl: `/${'a'.repeat(length - 1)}` })
+      assert.ok(bytes < kilobytes * 1_000, `${bytes} bytes`)
+    })
+  }
+
+  test('where somebody is logged in takes up less than 8 kB with the longest demands, and takes no longer ones', async () => {
+    const browser = world.browser()
+    await browser.login()
+    const cookie = { cookie: `bff=${browser.cookies.get('bff')?.value}` }
+    const longest = { returnUrl: `/${'a'.repeat(1_499)}`, max_age: '999999999', acr_values: `${'" '.repeat(249)}""` }
+    const bytes = await bytesKept(longest, cookie)
+    assert.ok(bytes > 4_000 && bytes < 8_000, `${bytes} bytes`)
+    const longer = new URLSearchParams({ ...longest, acr_values: `${longest.acr_values}"` })
+    assert.equal((await start(world, cookie, `?${longer}`)).status, 400)
+  })
 })
 
 test('crossSiteLogin: false leaves the application itself and the address bar', async () => {

@@ -69,6 +69,27 @@ describe('an address to return to', () => {
     }
   })
 
+  test('R8: the longest one that is passed comes back from the logout, by a cookie and an answer that are short enough', async () => {
+    for (const [length, comesBack] of [
+      [1_500, true],
+      [3_000, false],
+      [12_000, false],
+    ] as const) {
+      const browser = world.browser()
+      await browser.login()
+      const { logoutUrl } = await (await browser.api('/bff/user')).json()
+      const given = `/${'a'.repeat(length - 1)}`
+      const out = await browser.navigate(`${logoutUrl}&returnUrl=${given}`, { redirect: 'manual' })
+      const size = [...out.headers].reduce((sum, [name, value]) => sum + name.length + value.length + 4, 0)
+      // Common proxies read no longer head of an answer, nor does a browser take a longer cookie.
+      assert.ok(size < 8_192, `${size} bytes`)
+      for (const line of out.headers.getSetCookie()) assert.ok(line.length < 4_096, `${line.length} bytes`)
+      const state = new URL(out.headers.get('location') ?? '').searchParams.get('state')
+      const back = await browser.get(`/bff/logout/callback?state=${state}`)
+      assert.equal(back.headers.get('location'), comesBack ? given : '/')
+    }
+  })
+
   test('R8: a logout that was not begun here, or whose state or cookie is another, leads to the start page', async () => {
     const name = '__Host-bff-logout'
     const changes: [string, (state: string, cookie: string) => [query: string, cookie: string]][] = [
