@@ -78,9 +78,19 @@ export function createSessions(
     return { ...pickClaims(options.claims, [idToken, userinfo]), sub: idToken.sub }
   }
 
+  /** A cookie outlives its session. What cannot be read here is no session here. */
+  async function isLoggedIn(ref: string): Promise<boolean> {
+    try {
+      return (await tokens.remaining(ref, false)).is === 'remaining'
+    } catch (error) {
+      if (error instanceof BffError && error.problem === 'no_session') return false
+      throw error
+    }
+  }
+
   return {
     async startLogin({ returnUrl, previousRef, passed }, cookies) {
-      const stepUp = previousRef !== null
+      const stepUp = previousRef !== null && (await isLoggedIn(previousRef))
       const { url, state, checks } = await startAuthorization(provider, options, redirectUri, passed, stepUp)
       const setCookies = await pending.begin(state, { returnUrl, checks, previousRef }, cookies)
       say('login_started')

@@ -1,5 +1,8 @@
 import assert from 'node:assert/strict'
 import { after, before, describe, test } from 'node:test'
+import { setTimeout as pause } from 'node:timers/promises'
+import { createClient } from 'redis'
+import { createKeys } from '../../src/storage/keys.ts'
 import type { Browser } from '../support/browser.ts'
 import { startWorld, type World } from '../support/world.ts'
 
@@ -88,6 +91,51 @@ describe('a login of somebody who is logged in', () => {
     await browser.login('alice', { parameters: { acr_values: 'two-factors' } })
     unknown.delete('acr_values')
     assert.equal((await browser.api('/bff/user')).status, 200)
+  })
+
+  const over: [string, (ref: unknown) => Promise<unknown>][] = [
+    [
+      'was ended elsewhere',
+      async () => {
+        const other = world.browser()
+        await other.login()
+        assert.equal((await other.api('/bff/sessions', { method: 'DELETE' })).status, 204)
+      },
+    ],
+    [
+      'cannot be read here',
+      async (ref) => {
+        const { redisUrl = '', redisPrefix = '' } = world.options
+        const redis = await createClient({ url: redisUrl }).connect()
+        await redis.hSet(createKeys(redisPrefix).tokens(String(ref)), 'set', 'x')
+        redis.destroy()
+      },
+    ],
+  ]
+  for (const [what, end] of over) {
+    test(`is not what it is where the session of the cookie ${what}: acr_values stay a wish`, async () => {
+      const { browser, ref, cookie } = await logIn()
+      await end(ref)
+      assert.equal((await browser.api('/bff/user')).status, 401)
+      unknown.add('acr_values')
+      const landed = await browser.login('alice', { parameters: { acr_values: 'two-factors' }, returnUrl: '/back' })
+      unknown.delete('acr_values')
+      assert.equal(landed.url, `${world.origin}/back`)
+      assert.notEqual(browser.cookies.get('bff')?.value, cookie)
+      assert.equal((await browser.api('/bff/user')).status, 200)
+    })
+  }
+
+  test('is not what it is where nobody used the session for too long: the same link leads in again', async () => {
+    // This provider knows no acr at all.
+    await using forgetful = await startWorld({ bff: { idleTimeoutSeconds: 1 } })
+    const browser = forgetful.browser()
+    const link = { parameters: { acr_values: 'two-factors' }, returnUrl: '/back' }
+    assert.equal((await browser.login('alice', link)).url, `${forgetful.origin}/back`)
+    while ((await browser.api('/bff/user?slide=false')).status === 200) await pause(50)
+    assert.ok(browser.cookies.has('bff'))
+    assert.equal((await browser.login('alice', link)).url, `${forgetful.origin}/back`)
+    assert.equal(forgetful.log.filter(({ msg }) => msg === 'login_succeeded').length, 2)
   })
 
   test('replaces the session that its start came with, and none that the way back comes with', async () => {
