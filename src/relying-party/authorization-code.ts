@@ -9,7 +9,12 @@ import { refusalIn } from './provider-refusal.ts'
 import { type IssuedTokens, readTokenResponse } from './token-response.ts'
 
 /** Errors with which a provider answers `prompt=none` when it would have to show something (Core 1.0, section 3.1.2.6). */
-const interactionErrors = new Set(['login_required', 'interaction_required', 'consent_required'])
+const interactionErrors = new Set([
+  'interaction_required',
+  'login_required',
+  'account_selection_required',
+  'consent_required',
+])
 
 /** Claims of an ID token, verified as far as Core 1.0, section 3.1.3.7 asks of a code flow. */
 export type IdTokenClaims = Readonly<Record<string, unknown>> & { readonly iss: string; readonly sub: string }

@@ -102,21 +102,6 @@ for (const store of ['redis', 'memory'] as const) {
       const header = [...browser.cookies.values()].map(({ name, value }) => `${name}=${value}`).join('; ')
       assert.ok(header.length < 1024, `${header.length} bytes`)
     })
-
-    test('silent login without a login at the provider changes nothing', async () => {
-      const browser = world.browser()
-      const landed = await browser.navigate(`${world.origin}/bff/login?prompt=none&returnUrl=/here`)
-      assert.equal(landed.url, `${world.origin}/here`)
-      assert.equal((await browser.api('/bff/user')).status, 401)
-    })
-
-    test('silent login with a login at the provider makes a session without a question', async () => {
-      const browser = world.browser()
-      await browser.login()
-      browser.deleteCookie('bff')
-      await browser.navigate(`${world.origin}/bff/login?prompt=none`)
-      assert.equal((await browser.api('/bff/user')).status, 200)
-    })
   })
 }
 
