@@ -1,9 +1,10 @@
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
-import { createClient } from 'redis'
+import { createClient, type RedisClientType } from 'redis'
 import { createRedisStore } from '../../src/storage/redis-store.ts'
 import { timingSchema } from '../../src/timing.ts'
 import { startRedis } from '../support/redis.ts'
+import { startWorld } from '../support/world.ts'
 import { connected } from './stores.ts'
 
 const minute = 60_000
@@ -26,8 +27,7 @@ test("a full Redis lets nobody ask the provider, and still takes a rotation alre
     if (ref !== 'fresh') await acquire(ref)
     if (ref === 'rotated' || ref === 'released') await mark(ref)
   }
-  const admin = await createClient({ url: redis.url }).connect()
-  await admin.configSet({ 'maxmemory-policy': 'noeviction', maxmemory: '1' })
+  await fill(await connect(redis.url))
 
   const refused = { name: 'BffError', problem: 'store_unreachable' }
   await assert.rejects(acquire('fresh'), refused)
@@ -41,6 +41,39 @@ test("a full Redis lets nobody ask the provider, and still takes a rotation alre
   assert.equal(await store.sids.loggedOutAt('sid'), 1_800_000_000)
   assert.equal(await store.logoutTokens.put('token', minute), true)
   assert.equal((await tokens.read('fresh'))?.set, 'set-1')
-  admin.destroy()
   await store.close()
 })
+
+test('a full Redis ends no session that is in use, and begins none', async () => {
+  await using redis = await startRedis()
+  await using world = await startWorld({ redisUrl: redis.url, bff: { idleTimeoutSeconds: 3600 } })
+  const [browser, late] = [world.browser(), world.browser()]
+  await browser.login()
+  const login = await late.startLogin()
+  const admin = await connect(redis.url)
+  const [key = '', ...others] = await admin.keys('*:tokens')
+  assert.deepEqual(others, [])
+  await admin.expire(key, 60) // as if it had hardly been used for an hour
+  await admin.hSet(key, 'extendedAt', 0)
+  await fill(admin)
+
+  const response = await browser.api('/bff/user')
+  assert.equal(response.status, 200)
+  assert.ok((await response.json()).session.idleExpiresIn > 3_000)
+  assert.equal((await browser.api('/api/x')).status, 200)
+  assert.equal((await late.finishLogin(login)).status, 503)
+  assert.equal((await browser.api('/bff/logout', { method: 'POST' })).status, 200)
+  assert.equal((await browser.api('/api/x')).status, 401)
+})
+
+async function connect(url: string): Promise<RedisClientType> {
+  const admin: RedisClientType = createClient({ url })
+  await admin.connect()
+  return admin
+}
+
+/** From here on this Redis has no memory left. */
+async function fill(admin: RedisClientType): Promise<void> {
+  await admin.configSet({ 'maxmemory-policy': 'noeviction', maxmemory: '1' })
+  admin.destroy()
+}

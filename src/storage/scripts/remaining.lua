@@ -1,4 +1,6 @@
+#!lua flags=allow-oom
 -- What is left of a session; first pushes its idle limit out, never past the absolute one, if asked to.
+-- A full Redis must not end sessions that are in use; what is written takes the place of what stands there.
 -- ARGV: idle ms, 0 to leave the limit alone; ms within which it is not pushed out twice, whoever asks.
 -- gone + reason | remaining + idle ms + absolute ms + the same but for what a refresh may push out
 if not exists() then return gone() end
