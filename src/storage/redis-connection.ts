@@ -94,6 +94,7 @@ const defined = {
   release: define('release'),
   end: define('end'),
   takeLogin: define('takeLogin'),
+  enter: define('enter'),
   loggedOut: define('loggedOut'),
   putLogoutToken: define('putLogoutToken'),
 }

@@ -3,8 +3,8 @@ import type { Connection } from './redis-connection.ts'
 import type { SessionIndex } from './session-index.ts'
 
 /**
- * An index as one sorted set for each owner, scored by the store time at which an entry may be dropped. Every operation
- * touches one key, so that a cluster may put the owners, and their sessions, wherever it likes.
+ * An index as one sorted set for each owner, scored by the store time at which an entry may be dropped (`enter.lua`). Every
+ * operation touches one key, so that a cluster may put the owners, and their sessions, wherever it likes.
  */
 export function createRedisSessionIndex(
   connection: Connection,
@@ -18,17 +18,7 @@ export function createRedisSessionIndex(
 
   return {
     async began(owner, ref, lifeMs) {
-      const key = sessions(owner)
-      const at = now()
-      const until = Math.ceil(at + lifeMs)
-      const entered = client
-        .multi()
-        .zRemRangeByScore(key, '-inf', at)
-        .zAdd(key, { score: at + lifeMs, value: ref })
-        // Never shortened: sessions that began under a longer limit are still to be found.
-        .pExpireAt(key, until, 'NX')
-        .pExpireAt(key, until, 'GT')
-      await command(entered.exec())
+      await connection.run('enter', [sessions(owner)], [ref, now(), lifeMs])
     },
     async ended(owner, refs) {
       if (refs.length > 0) await command(client.zRem(sessions(owner), [...refs]))

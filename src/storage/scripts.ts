@@ -13,6 +13,7 @@ export const scripts = {
   release: load('release', true),
   end: load('end', true),
   takeLogin: load('take-login', false),
+  enter: load('enter', false),
   loggedOut: load('logged-out', false),
   putLogoutToken: load('put-logout-token', false),
 }

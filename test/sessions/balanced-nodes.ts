@@ -1,6 +1,6 @@
 import { createServer } from 'node:http'
 import { closeServer, listen } from '../../demo/listen.ts'
-import { type Bff, createBff } from '../../src/index.ts'
+import { type Bff, type BffOptions, createBff } from '../../src/index.ts'
 import { createRecordedLog, type LogLine } from '../support/recorded-log.ts'
 import type { World } from '../support/world.ts'
 
@@ -10,6 +10,8 @@ export interface BalancedNodes extends AsyncDisposable {
   log: readonly LogLine[]
   /** Puts nodes with these session secrets, a list for each, in the place of those that run. */
   run(...secrets: string[][]): Promise<void>
+  /** The same with other options than the world's. */
+  runWith(...changes: Partial<BffOptions>[]): Promise<void>
 }
 
 /** Stands in front of a world in place of its own node, which sees nothing any more. */
@@ -27,13 +29,15 @@ export async function startBalancedNodes({ options, relay }: World): Promise<Bal
     for (const node of before) await node.close()
   }
   relay.forwardTo({ host: '127.0.0.1', port: await listen(balancer, 0, '127.0.0.1') })
+  const runWith: BalancedNodes['runWith'] = async (...changes) => {
+    const next = changes.map((change) => createBff({ ...options, ...change }, { log }))
+    await Promise.all(next.map((node) => node.ready()))
+    await replaceBy(next)
+  }
   return {
     log: lines,
-    async run(...secrets) {
-      const next = secrets.map((sessionSecret) => createBff({ ...options, sessionSecret }, { log }))
-      await Promise.all(next.map((node) => node.ready()))
-      await replaceBy(next)
-    },
+    runWith,
+    run: (...secrets) => runWith(...secrets.map((sessionSecret) => ({ sessionSecret }))),
     async [Symbol.asyncDispose]() {
       await replaceBy([])
       await closeServer(balancer)

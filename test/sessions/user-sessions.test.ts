@@ -3,6 +3,7 @@ import { describe, test } from 'node:test'
 import type { SessionsBody } from '../../src/wire.ts'
 import type { Browser } from '../support/browser.ts'
 import { startWorld, type World } from '../support/world.ts'
+import { startBalancedNodes } from './balanced-nodes.ts'
 
 const agents = {
   firefox: 'Mozilla/5.0 (X11; Linux x86_64; rv:140.0) Gecko/20100101 Firefox/140.0',
@@ -129,4 +130,14 @@ test('with a most, a login ends the user’s oldest session beyond, and nobody e
   assert.equal(await status(first), 401)
   for (const browser of [second, third, bob]) assert.equal(await status(browser), 200)
   assert.ok(world.log.some(({ msg, reason }) => msg === 'session_ended' && reason === 'too_many_sessions'))
+})
+
+test('with a most, the oldest is the one that began first, also when sessions were given a longer life then', async () => {
+  await using world = await startWorld({ bff: { maxSessionsPerUser: 1 } })
+  await using nodes = await startBalancedNodes(world)
+  await nodes.runWith({ absoluteTimeoutSeconds: 36_000 })
+  const before = await loggedIn(world)
+  await nodes.runWith({ absoluteTimeoutSeconds: 3_600 })
+  const after = await loggedIn(world)
+  assert.deepEqual([await status(before), await status(after)], [401, 200])
 })

@@ -62,6 +62,14 @@ for (const [name, open] of Object.entries(stores)) {
         assert.ok((await sessions.list('alice')).includes('long'))
       })
 
+      test('a login under a shorter limit is the newest all the same', async (t) => {
+        const { [index]: sessions } = await open(t)
+        for (const [ref, life] of Object.entries({ b: minute, c: 1_000 * minute, d: 5 * minute, a: 4 * minute }))
+          await sessions.began('alice', ref, life)
+        assert.deepEqual(await sessions.list('alice'), ['b', 'c', 'd', 'a'])
+        assert.equal(await sessions.newest('alice'), 'a')
+      })
+
       test('notes the latest logout of an owner, for its time', async (t) => {
         const { [index]: sessions } = await open(t)
         assert.equal(await sessions.loggedOutAt('alice'), null)
