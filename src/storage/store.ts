@@ -11,7 +11,7 @@ export interface Store {
   hits(limit: string): HitRecords
   /** Sessions by their user. */
   readonly subjects: SessionIndex
-  /** Sessions by the session at the provider (its `sid`) that they came from. */
+  /** Sessions by the session at the provider (its `sid`) that they came from; where no `sid` came, by whose they are. */
   readonly sids: SessionIndex
   readonly logoutTokens: LogoutTokenRecords
   /** Calls back for whatever any node does to any session; returns the way to stop. */

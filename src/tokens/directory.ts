@@ -30,20 +30,39 @@ export interface Directory {
   leave(loggedOut: LoggedOut, refs: readonly string[]): Promise<void>
 }
 
+/** A name, and where it is one. */
+interface Entry {
+  index: SessionIndex
+  owner: string
+}
+
 export function createDirectory(options: Options, store: Store, seal: Seal): Directory {
   // The same for every session, however short its own life: the index is in the order of their beginnings.
   const longestMs = options.absoluteTimeoutSeconds * 1000
 
-  /** Where to look for those who have been logged out. */
-  function entryOf({ issuer, subject, sid }: LoggedOut): { index: SessionIndex; owner: string } {
-    if (sid !== null) return { index: store.sids, owner: ownerOf(issuer, sid) }
-    return { index: store.subjects, owner: ownerOf(issuer, subject ?? '') }
+  const bySubject = (issuer: string, subject: string): Entry => ({
+    index: store.subjects,
+    owner: ownerOf(issuer, subject),
+  })
+  const bySid = (issuer: string, sid: string): Entry => ({ index: store.sids, owner: ownerOf(issuer, sid) })
+  // Beside the sids, under a name that is no provider's: one more array around whose they are.
+  const withoutSid = (issuer: string, subject: string): Entry => ({
+    index: store.sids,
+    owner: JSON.stringify([ownerOf(issuer, subject)]),
+  })
+
+  /**
+   * Where to look for those who have been logged out. Which session at the provider a login without `sid` came from is
+   * not to be known: it may be the one that is named (Back-Channel Logout 1.0, section 2.7).
+   */
+  function placesOf({ issuer, subject, sid }: LoggedOut): Entry[] {
+    if (sid === null) return [bySubject(issuer, subject ?? '')]
+    return subject === null ? [bySid(issuer, sid)] : [bySid(issuer, sid), withoutSid(issuer, subject)]
   }
 
   /** Every name under which a login is entered. */
-  function entriesOf({ iss, sub, sid }: IdTokenClaims): { index: SessionIndex; owner: string }[] {
-    const bySubject = { index: store.subjects, owner: ownerOf(iss, sub) }
-    return typeof sid === 'string' ? [bySubject, { index: store.sids, owner: ownerOf(iss, sid) }] : [bySubject]
+  function entriesOf({ iss, sub, sid }: IdTokenClaims): Entry[] {
+    return [bySubject(iss, sub), typeof sid === 'string' ? bySid(iss, sid) : withoutSid(iss, sub)]
   }
 
   async function isSomebodyElses(ref: string, subject: string): Promise<boolean> {
@@ -65,19 +84,19 @@ export function createDirectory(options: Options, store: Store, seal: Seal): Dir
     },
 
     async logOut(loggedOut) {
-      const { index, owner } = entryOf(loggedOut)
-      const { sid, subject, at } = loggedOut
+      const { issuer, sid, subject, at } = loggedOut
       if (sid !== null && subject !== null) {
+        const { index, owner } = bySid(issuer, sid)
         const strangers = await Promise.all((await index.list(owner)).map((ref) => isSomebodyElses(ref, subject)))
         if (strangers.includes(true)) return null
       }
-      await index.loggedOut(owner, at, options.timing.ended)
-      return index.list(owner)
+      const places = placesOf(loggedOut)
+      await Promise.all(places.map(({ index, owner }) => index.loggedOut(owner, at, options.timing.ended)))
+      return (await Promise.all(places.map(({ index, owner }) => index.list(owner)))).flat()
     },
 
     async leave(loggedOut, refs) {
-      const { index, owner } = entryOf(loggedOut)
-      await index.ended(owner, refs)
+      await Promise.all(placesOf(loggedOut).map(({ index, owner }) => index.ended(owner, refs)))
     },
   }
 }

@@ -17,8 +17,9 @@ export interface Endings {
    */
   end(ref: string, reason: EndReason): Promise<TokenSet | null>
   /**
-   * Ends what the provider has logged out: all of a user's sessions or, with `sid`, those of one session there. A login
-   * that is still on its way from before that moment becomes no session.
+   * Ends what the provider has logged out: all of a user's sessions or, with `sid`, those of one session there, and where
+   * the user is named too those whose login brought no `sid`. A login that is still on its way from before that moment
+   * becomes no session.
    * @returns `false`, and nothing has ended, when session and user do not belong together
    * @throws BffError `store_unreachable`: some may have ended; to be repeated
    */

@@ -20,13 +20,17 @@ function loginOf({ provider }: Pair, claims: Record<string, unknown> = {}, scope
 for (const kind of storeKinds) {
   describe(`a logout at the provider while a login is on its way, sessions in ${kind}`, { concurrency: 6 }, () => {
     for (const where of ['before', 'after'] as const) {
-      for (const sid of ['session-1', null]) {
-        test(`${where} its record is written, by ${sid === null ? 'user' : 'session'}: no session is left`, async () => {
+      for (const [by, sid, claims] of [
+        ['user', null, {}],
+        ['session', 'session-1', {}],
+        ['session, which the login does not know', 'session-1', { sid: undefined }],
+      ] as const) {
+        test(`${where} its record is written, by ${by}: no session is left`, async () => {
           await using pair = await startPair(kind, { revokes: 'token' })
           const { a, b, provider } = pair
           const ref = newRef()
           const stop = a.script.stop('begin', where)
-          const login = loginOf(pair)
+          const login = loginOf(pair, claims)
           const begun = a.tokens.begin(ref, login)
           await stop.reached
           const subject = login.claims.sub

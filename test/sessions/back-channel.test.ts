@@ -52,6 +52,28 @@ describe('back-channel logout', { concurrency: 3 }, () => {
     })
   }
 
+  for (const store of ['redis', 'memory'] as const) {
+    test(`L6: a token with sub and sid ends that user's sessions whose ID token had no sid, in ${store}`, async () => {
+      const issuer = await createLogoutIssuer(false)
+      await using world = await startWorld({ ...issuer.world, store })
+      const [alice, bob] = [world.browser(), world.browser()]
+      await bob.login('bob')
+      await alice.login('alice')
+      assert.equal(issuer.claims()['sid'], undefined)
+      assert.equal((await postLogoutToken(world, await issuer.token({ sid: 'session-1' }))).status, 200)
+      assert.deepEqual([await isSignedIn(world, alice), await isSignedIn(world, bob)], [false, true])
+    })
+
+    test(`L6: a token with sub and sid leaves that user's sessions of another sid alone, in ${store}`, async () => {
+      const issuer = await createLogoutIssuer()
+      await using world = await startWorld({ ...issuer.world, store })
+      const alice = world.browser()
+      await alice.login('alice')
+      assert.equal((await postLogoutToken(world, await issuer.token({ sid: 'another' }))).status, 200)
+      assert.equal(await isSignedIn(world, alice), true)
+    })
+  }
+
   test('L3: a token may name the session alone; of its user, and in any order', async () => {
     const issuer = await createLogoutIssuer()
     await using world = await startWorld(issuer.world)
