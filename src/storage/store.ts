@@ -163,7 +163,7 @@ export type Change =
  * `grantEndsAt`: store time in ms at which nothing is left to spend; absent when not known, and left out of `longestMs`.
  */
 export interface TokenRecords {
-  /** Every session there is, in no order; one that begins or ends meanwhile may be among them. Reads every key. */
+  /** Every session there is, in no order, perhaps twice; one that begins or ends meanwhile may be there. Reads every key. */
   all(): AsyncGenerator<string, void, void>
   read(ref: string): Promise<TokenRecord | null>
   begin(
