@@ -13,6 +13,15 @@ export function createRedisHits({ client, command }: Connection, prefix: string)
   })
   // It loads its scripts when it is made; Redis may come later than we do, or be slow just then.
   let load = () => {}
+  /** What could not be loaded then is loaded for the next time. */
+  async function orLoad<T>(run: () => Promise<T>): Promise<T> {
+    try {
+      return await run()
+    } catch (error) {
+      load()
+      throw error
+    }
+  }
 
   return {
     init(options) {
@@ -22,17 +31,10 @@ export function createRedisHits({ client, command }: Connection, prefix: string)
       client.on('ready', load)
     },
     async get(key) {
-      const hits = await store.get(key)
+      const hits = await orLoad(() => store.get(key))
       return Number.isNaN(hits?.totalHits) ? undefined : hits
     },
-    async increment(key) {
-      try {
-        return await store.increment(key)
-      } catch (error) {
-        load()
-        throw error
-      }
-    },
+    increment: (key) => orLoad(() => store.increment(key)),
     decrement: (key) => store.decrement(key),
     resetKey: (key) => store.resetKey(key),
   }

@@ -3,6 +3,7 @@ import { describe, test } from 'node:test'
 import { createClient } from 'redis'
 import { createRedisStore } from '../../src/storage/redis-store.ts'
 import { timingSchema } from '../../src/timing.ts'
+import { patientTiming } from '../support/patient-timing.ts'
 import { startRedis } from '../support/redis.ts'
 import { connected, stores } from './stores.ts'
 
@@ -64,4 +65,24 @@ test('counting begins when Redis comes, and goes on when Redis has lost everythi
   await client.scriptFlush()
   client.destroy()
   assert.equal((await hits.increment('a')).totalHits, 3)
+})
+
+test('counts are read as soon as Redis takes the script for it, though nobody counts meanwhile', async (t) => {
+  await using redis = await startRedis()
+  const admin = await createClient({ url: redis.url }).connect()
+  admin.on('error', () => undefined) // Redis is gone before it
+  t.after(() => admin.destroy())
+  await admin.sendCommand(['ACL', 'SETUSER', 'default', '-script|load'])
+  const settings = { url: redis.url, prefix: 'p', waitReplicas: 0 }
+  const store = createRedisStore(settings, timingSchema.parse(patientTiming), () => undefined)
+  t.after(() => store.close())
+  await connected(store)
+  const hits = store.hits('login')
+  hits.init({ windowMs: minute })
+  await assert.rejects(hits.get('a'), { message: /^NOPERM/ })
+  await admin.sendCommand(['ACL', 'SETUSER', 'default', '+script|load'])
+  await hits.get('a').catch(() => undefined) // the script may have been refused just before
+  assert.equal((await hits.get('a'))?.totalHits, undefined)
+  await hits.increment('a')
+  assert.equal((await hits.get('a'))?.totalHits, 1)
 })
