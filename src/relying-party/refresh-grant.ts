@@ -15,9 +15,10 @@ export type RefreshAnswer =
   | { is: 'refused' }
   /**
    * Any other HTTP answer: the token was not used up. `error` as the answer has it, where the standards know it.
+   * `retryAfterMs`: for how long it asks to be left alone, as far as that is believed; 0 where it does not say.
    * `isOfTarget`: if something was asked for, that was refused.
    */
-  | { is: 'declined'; status: number; error: string | null; retryAfterMs: number | null; isOfTarget: boolean }
+  | { is: 'declined'; status: number; error: string | null; retryAfterMs: number; isOfTarget: boolean }
   /** Failed, or was withdrawn, before a byte was written. */
   | { is: 'unsent' }
   /** Nobody knows what became of it. */
@@ -98,9 +99,15 @@ async function withOpenIdToken(provider: Provider, tokens: IssuedTokens): Promis
  */
 const refusals: ReadonlySet<number> = new Set([400, 401, 403])
 
+/**
+ * In milliseconds. What is told is a guess, often an hour on a page for maintenance, and until then the session has
+ * nothing to spend although the provider is back: it may cost so much and no more.
+ */
+const longestRetryAfterMs = 300_000
+
 /** RFC 9110, section 10.2.3, in seconds; the date form is not worth another clock. */
-function readRetryAfter(value: string | null): number | null {
-  return value !== null && /^\d{1,6}$/.test(value) ? Number(value) * 1000 : null
+function readRetryAfter(value: string | null): number {
+  return value !== null && /^\d+$/.test(value) ? Math.min(Number(value) * 1000, longestRetryAfterMs) : 0
 }
 
 function parseJson(text: string): unknown {

@@ -101,10 +101,11 @@ export async function present(
       // Declined or unsent: the token was not used up.
       const { decline } = options.timing
       const doubled = Math.min(decline * 2 ** record.declined, decline * longestDeclineFactor)
-      const told = (is === 'declined' ? answer.retryAfterMs : null) ?? doubled
+      // What is told is the least that is asked for (RFC 9110, section 10.2.3): 0 is no leave to ask without a pause.
+      const pauseMs = is === 'declined' ? Math.max(doubled, answer.retryAfterMs) : doubled
       // Nothing has been heard since an earlier presentation met with silence: that one may still be under way.
       const inDoubt = is === 'unsent' && presentation > 1
-      const backoffMs = inDoubt ? Math.max(told, silenceBackoff(options.timing.silence, presentation)) : told
+      const backoffMs = inDoubt ? Math.max(pauseMs, silenceBackoff(options.timing.silence, presentation)) : pauseMs
       await release(presentation - 1, record.declined + 1, backoffMs)
       return { is: 'later', afterMs: backoffMs }
     }

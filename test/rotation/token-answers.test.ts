@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict'
 import { describe, test } from 'node:test'
 import { createMemoryStore } from '../../src/storage/memory-store.ts'
-import { timingSchema } from '../../src/timing.ts'
+import { type Timing, timingSchema } from '../../src/timing.ts'
 import { answerAsUsual, type Exchange, type ExchangeHandler, leaveOpen, resetUnprocessed } from './exchange.ts'
 import { overAtOnce, startRotatingProvider } from './rotating-provider.ts'
 import { askUntilSettled, beginSession, createDeployment, startTokenNode } from './token-node.ts'
@@ -106,9 +106,9 @@ const table: Record<string, [ExchangeHandler, Expected]> = {
   'JSON that is called text/plain': [saying({}, { 'content-type': 'text/plain' }), rotated],
 }
 
-async function start() {
+async function start(ownTiming: Partial<Timing> = {}) {
   const provider = await startRotatingProvider()
-  const node = await startTokenNode(createDeployment(provider, { timing }), {
+  const node = await startTokenNode(createDeployment(provider, { timing: { ...timing, ...ownTiming } }), {
     store: createMemoryStore(timingSchema.parse({}).ended),
   })
   const ref = await beginSession(node, provider)
@@ -166,6 +166,26 @@ describe('what the token endpoint answers', { concurrency: 4 }, () => {
     for (let i = 0; i < 10; i++) assert.equal(await node.ask(ref), 'provider_unreachable')
     assert.equal(provider.presented.length, 1)
   })
+
+  const pauses: [retryAfter: string, told: string, seconds: number][] = [
+    ['0', 'is no leave to ask at once: our own pause stands', 120],
+    ['5', 'is shorter than our own pause, which stands', 120],
+    ['200', 'is longer than our own pause, and honoured', 200],
+    ['999999', 'is honoured for five minutes', 300],
+    ['99999999999999999999', 'is honoured for five minutes', 300],
+  ]
+  for (const [retryAfter, told, seconds] of pauses) {
+    test(`Retry-After: ${retryAfter} ${told}`, async () => {
+      await using running = await start({ decline: 120_000 })
+      const { provider, node, ref } = running
+      provider.always(reply(503, 'Maintenance', { 'retry-after': retryAfter }))
+      for (let i = 0; i < 3; i++) assert.equal(await node.ask(ref), 'provider_unreachable')
+      assert.equal(provider.presented.length, 1)
+      const record = await node.store.tokens.read(ref)
+      const left = ((record?.notBefore ?? 0) - node.store.now()) / 1000
+      assert.ok(left <= seconds && left > seconds - 60, `${left} s`)
+    })
+  }
 
   test('a name that does not resolve: nothing was sent, the token is in no doubt, the session lives', async () => {
     // Too long a label: found out on this machine, no name server is asked.
