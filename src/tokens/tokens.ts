@@ -120,10 +120,11 @@ export function createTokens(
 }
 
 /**
- * How long the provider lets a session of this login live, in ms: claim `session_expiry`, seconds since the epoch, against
+ * How long the provider lets a session of this login live, in whole ms: claim `session_expiry`, seconds since the epoch, against
  * `iat`, by the same clock (OpenID Connect Enterprise Extensions 1.0).
  */
 function sessionLifeOf({ iat, session_expiry: until }: Login['claims']): number {
   const life = typeof until === 'number' && typeof iat === 'number' ? (until - iat) * 1000 : Number.POSITIVE_INFINITY
-  return Math.max(life, 0)
+  // Both may have a fraction (RFC 7519, section 2, NumericDate), which Redis takes for no lifetime.
+  return Math.max(Math.floor(life), 0)
 }

@@ -83,16 +83,21 @@ describe('a session whose refresh token has an end', { concurrency: 3 }, () => {
   })
 })
 
-test('B9: a session ends when the ID token’s session_expiry says, however much it is used', async () => {
-  const session_expiry = Math.floor(Date.now() / 1000) + 120
-  await using world = await startWorld({
-    provider: {
-      accounts: demoAccounts.map((account) => ({ ...account, claims: { ...account.claims, session_expiry } })),
-      configure: (usual) => ({ ...usual, claims: { ...usual.claims, openid: ['sub', 'session_expiry'] } }),
-    },
+for (const [fraction, written] of [
+  [0, ''],
+  [0.1234567, ', which may have a fraction'],
+] as const) {
+  test(`B9: a session ends when the ID token’s session_expiry says${written}, however much it is used`, async () => {
+    const session_expiry = Math.floor(Date.now() / 1000) + 120 + fraction
+    await using world = await startWorld({
+      provider: {
+        accounts: demoAccounts.map((account) => ({ ...account, claims: { ...account.claims, session_expiry } })),
+        configure: (usual) => ({ ...usual, claims: { ...usual.claims, openid: ['sub', 'session_expiry'] } }),
+      },
+    })
+    const browser = world.browser()
+    await browser.login()
+    near((await left(browser)).expiresIn, 120, 60)
+    near((await left(browser)).idleExpiresIn, 120, 60)
   })
-  const browser = world.browser()
-  await browser.login()
-  near((await left(browser)).expiresIn, 120, 60)
-  near((await left(browser)).idleExpiresIn, 120, 60)
-})
+}
