@@ -30,7 +30,7 @@ export function readTokenResponse(body: unknown): IssuedTokens {
   return {
     accessToken: isSendable(access_token) && access_token.length <= maxAccessTokenLength ? access_token : null,
     expiresIn: readSeconds(expires_in),
-    refreshToken: isSendable(refresh_token) ? refresh_token : null,
+    refreshToken: isRefreshToken(refresh_token) ? refresh_token : null,
     // The first is Keycloak's word, where 0 stands for no end; the second that of several others.
     refreshExpiresIn: readSeconds(refresh_expires_in) ?? readSeconds(refresh_token_expires_in),
     idToken: isSendable(id_token) ? id_token : null,
@@ -38,9 +38,14 @@ export function readTokenResponse(body: unknown): IssuedTokens {
   }
 }
 
-/** RFC 6749, appendix A.12 and A.17: visible ASCII. Anything else could break out of a header. */
+/** Visible ASCII: what can be put into a header (RFC 6750, section 2.1) and not break out of it. */
 function isSendable(value: unknown): value is string {
   return typeof value === 'string' && /^[\x21-\x7e]+$/.test(value)
+}
+
+/** RFC 6749, appendix A.17: VSCHAR, which has the space. It goes into a form, never into a header. */
+function isRefreshToken(value: unknown): value is string {
+  return typeof value === 'string' && /^[\x20-\x7e]+$/.test(value)
 }
 
 function readSeconds(value: unknown): number | null {

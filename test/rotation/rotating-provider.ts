@@ -34,8 +34,8 @@ export interface RotatingProvider extends AsyncDisposable {
   readonly revoked: readonly string[]
   /** Life of the access tokens of refreshes; those of logins have been over for a minute. @default 300 */
   accessTokenSeconds: number
-  /** So many characters more in every refresh token issued from now on. @default 0 */
-  padding: number
+  /** What every refresh token issued from now on ends with. @default '' */
+  padding: string
   /** Told of a revocation before anything is revoked. */
   onRevocation: (token: string) => void | Promise<void>
   /** What a login brought. With `grantOf` it joins the grant of another subject's login. */
@@ -76,7 +76,7 @@ export async function startRotatingProvider(policy: RotationPolicy = {}): Promis
     const serial = (serials.get(subject) ?? 0) + 1
     serials.set(subject, serial)
     const name = `${subject}.${serial}`
-    const value = `refresh-${name}-${randomBytes(12).toString('base64url')}${'x'.repeat(self.padding)}`
+    const value = `refresh-${name}-${randomBytes(12).toString('base64url')}${self.padding}`
     const access = `access-${name}${scope === null ? '' : `/${scope}`}-${randomBytes(12).toString('base64url')}`
     recordSecret('refresh_token', value)
     recordSecret('access_token', access)
@@ -156,7 +156,7 @@ export async function startRotatingProvider(policy: RotationPolicy = {}): Promis
     presented,
     revoked,
     accessTokenSeconds: 300,
-    padding: 0,
+    padding: '',
     onRevocation: () => undefined,
     login(subject = 'alice', grantOf) {
       const grant = (grantOf === undefined ? undefined : byName.get(`${grantOf}.1`)?.grant) ?? { alive: true }

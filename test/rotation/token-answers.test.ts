@@ -148,16 +148,19 @@ describe('what the token endpoint answers', { concurrency: 4 }, () => {
     })
   }
 
-  test('a refresh token of 64 KB is kept and presented as it is', async () => {
-    await using running = await start()
-    const { provider, node, ref } = running
-    provider.padding = 65_536
-    provider.accessTokenSeconds = overAtOnce
-    assert.equal(await node.ask(ref), 'alice.2')
-    provider.padding = 0
-    assert.equal(await node.ask(ref), 'alice.3')
-    assert.deepEqual(provider.presented, ['alice.1', 'alice.2'])
-  })
+  const unusual = { 'of 64 KB': 'x'.repeat(65_536), 'with spaces in it': ' & a + b ' }
+  for (const [what, padding] of Object.entries(unusual)) {
+    test(`a refresh token ${what} is kept and presented as it is`, async () => {
+      await using running = await start()
+      const { provider, node, ref } = running
+      provider.padding = padding
+      provider.accessTokenSeconds = overAtOnce
+      assert.equal(await node.ask(ref), 'alice.2')
+      provider.padding = ''
+      assert.equal(await node.ask(ref), 'alice.3')
+      assert.deepEqual(provider.presented, ['alice.1', 'alice.2'])
+    })
+  }
 
   test('Retry-After is honoured, however often somebody asks', async () => {
     await using running = await start()
