@@ -43,7 +43,8 @@ export function createEndings(parts: {
     if (ended.is === 'ended') say('session_ended', { ref, reason })
     const tokens = open(ref, ended.set)
     if (tokens === null) return null
-    const revoked = isRevokedAfter(ended.reason, tokens) ? revoker.revoke(ref, tokens) : Promise.resolve()
+    const when = ended.is === 'ended' ? 'at its end' : 'later'
+    const revoked = isRevokedAfter(ended.reason, tokens) ? revoker.revoke(ref, tokens, when) : Promise.resolve()
     // Nobody waits for it: the entry names a session that is over, and is dropped in time.
     revoked.then(() => store.subjects.ended(tokens.owner, [ref])).catch(() => undefined)
     return tokens

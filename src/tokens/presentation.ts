@@ -91,7 +91,8 @@ export async function present(
       if (is === 'refused') return await end(parts, cycle, presentation === 1 ? 'refused' : 'rotation_lost')
       if (is === 'subject_changed') {
         say('subject_changed', { ref })
-        parts.revoker.revoke(ref, tokens.refreshed(answer.tokens, store.now(), 0, { target, afterRejection: false }))
+        const strangers = tokens.refreshed(answer.tokens, store.now(), 0, { target, afterRejection: false })
+        parts.revoker.revoke(ref, strangers, 'later')
         return await end(parts, cycle, 'subject_changed')
       }
       if (is === 'declined' && answer.isOfTarget && target !== null) {
@@ -173,7 +174,7 @@ async function keep(
   if (replaced.is === 'stored') return { is: 'tokens', tokens }
   // A newer one stands there, of the same family: revoking ours would kill it.
   if (replaced.is === 'stale') return { is: 'overtaken', record: replaced.record }
-  if (isRevokedAfter(replaced.reason, tokens)) revoker.revoke(ref, tokens)
+  if (isRevokedAfter(replaced.reason, tokens)) revoker.revoke(ref, tokens, 'later')
   return replaced
 }
 

@@ -12,11 +12,13 @@ const longestPauseFactor = 20
 export interface Revoker {
   /**
    * Revokes the refresh token of a session that has ended, and repeats it while the provider is away, unless the user
-   * has logged in again meanwhile: providers may put both sessions on one grant, and revoke that. Until it is done the
+   * has logged in again since: providers may put both sessions on one grant, and revoke that. Until it is done the
    * session has to stay in the index of its user's sessions.
+   * @param when `at its end`: the sessions that the user has now are no reason to give up. `later`: nobody can tell any
+   *   more which of them were there, so that any newer one is
    * @returns a promise that resolves when it is done or given up, which takes at most `timing.revoke` and one more try
    */
-  revoke(ref: string, tokens: TokenSet): Promise<void>
+  revoke(ref: string, tokens: TokenSet, when: 'at its end' | 'later'): Promise<void>
   /** Resolves when nothing is under way. */
   drain(): Promise<void>
 }
@@ -24,17 +26,17 @@ export interface Revoker {
 export function createRevoker(provider: Provider, store: Store, timing: Timing, say: Say): Revoker {
   const underWay = new Set<Promise<void>>()
 
-  const isNewest = async (ref: string, tokens: TokenSet) => {
-    const newest = await store.subjects.newest(tokens.owner)
-    return newest === null || newest === ref
+  async function isSuperseded(owner: string, known: readonly string[]) {
+    const newest = await store.subjects.newest(owner)
+    return newest !== null && !known.includes(newest)
   }
 
-  async function keepTrying(ref: string, tokens: TokenSet, refreshToken: string) {
+  async function keepTrying(ref: string, owner: string, refreshToken: string, known: Promise<readonly string[]>) {
     const until = performance.now() + timing.revoke
     for (let wait = timing.retry; ; wait = Math.min(wait * 2, timing.retry * longestPauseFactor)) {
       const repeated = wait > timing.retry
       try {
-        if (repeated && !(await isNewest(ref, tokens))) return say('revoked', { ref, outcome: 'superseded' })
+        if (repeated && (await isSuperseded(owner, await known))) return say('revoked', { ref, outcome: 'superseded' })
         say('revoked', { ref, outcome: await revokeRefreshToken(provider, refreshToken) })
         // What is left in the store is of no more use; if this fails, its lifetime ends it.
         await store.tokens.forget(ref).catch(() => undefined)
@@ -47,9 +49,12 @@ export function createRevoker(provider: Provider, store: Store, timing: Timing, 
   }
 
   return {
-    revoke(ref, tokens) {
-      if (tokens.refreshToken === null) return Promise.resolve()
-      const work = keepTrying(ref, tokens, tokens.refreshToken).finally(() => underWay.delete(work))
+    revoke(ref, { owner, refreshToken }, when) {
+      if (refreshToken === null) return Promise.resolve()
+      const onlyThis = [ref]
+      // Looked up before anything is asked of the provider: whoever logs in while it does not answer is not among them.
+      const known = when === 'later' ? Promise.resolve(onlyThis) : store.subjects.list(owner).catch(() => onlyThis)
+      const work = keepTrying(ref, owner, refreshToken, known).finally(() => underWay.delete(work))
       underWay.add(work)
       return work
     },

@@ -1,5 +1,7 @@
 import assert from 'node:assert/strict'
+import type { IncomingMessage, ServerResponse } from 'node:http'
 import { describe, test } from 'node:test'
+import { setTimeout as pause } from 'node:timers/promises'
 import type { Browser } from '../support/browser.ts'
 import { createTokenEndpoint } from '../support/token-endpoint.ts'
 import { startWorld } from '../support/world.ts'
@@ -118,6 +120,38 @@ for (const store of ['redis', 'memory'] as const) {
       assert.equal(world.provider.counts.token_revoked, 1)
     })
 
+    test('a revocation that the provider put off is repeated, though the user has a newer session elsewhere', async () => {
+      const revocation = createRevocationEndpoint()
+      const bff = { timing: { retry: 20 } }
+      await using world = await startWorld({ store, bff, provider: { intercept: revocation.intercept } })
+      const [phone, desk] = [world.browser(), world.browser()]
+      await phone.login()
+      await desk.login()
+      revocation.isDown = true
+      assert.equal((await phone.api('/bff/logout', { method: 'POST' })).status, 200)
+      await until(() => revocation.refused > 0)
+      revocation.isDown = false
+      await until(() => world.log.some(({ msg }) => msg === 'revoked'))
+      assert.equal(world.provider.counts.token_revoked, 1)
+      assert.equal((await desk.api('/api/x')).status, 200)
+    })
+
+    test('it is not repeated once they have logged in again: the grant may be the new session’s', async () => {
+      const revocation = createRevocationEndpoint()
+      const bff = { timing: { retry: 20 } }
+      await using world = await startWorld({ store, bff, provider: { intercept: revocation.intercept } })
+      const browser = world.browser()
+      await browser.login()
+      revocation.isDown = true
+      assert.equal((await browser.api('/bff/logout', { method: 'POST' })).status, 200)
+      await until(() => revocation.refused > 0)
+      await browser.login()
+      revocation.isDown = false
+      await until(() => world.log.some(({ msg, outcome }) => msg === 'revoked' && outcome === 'superseded'))
+      assert.equal(world.provider.counts.token_revoked, 0)
+      assert.equal((await browser.api('/api/x')).status, 200)
+    })
+
     test('a preflight, a GET by script and a cross-site POST log nobody out', async () => {
       await using world = await startWorld({ store })
       const browser = world.browser()
@@ -134,4 +168,28 @@ for (const store of ['redis', 'memory'] as const) {
       assert.equal((await browser.api('/bff/user')).status, 200)
     })
   })
+}
+
+/** A provider's revocation endpoint that can be down. Give `intercept` to `startProvider`. */
+function createRevocationEndpoint() {
+  const endpoint = {
+    isDown: false,
+    /** How many requests found it down. */
+    refused: 0,
+    async intercept({ url }: IncomingMessage, response: ServerResponse): Promise<boolean> {
+      if (!endpoint.isDown || url !== '/token/revocation') return false
+      endpoint.refused += 1
+      response.writeHead(503).end()
+      return true
+    },
+  }
+  return endpoint
+}
+
+async function until(holds: () => boolean): Promise<void> {
+  const limit = performance.now() + 20_000
+  while (!holds()) {
+    assert.ok(performance.now() < limit, 'it did not come')
+    await pause(10)
+  }
 }
