@@ -101,6 +101,16 @@ for (const store of ['redis', 'memory'] as const) {
       assert.ok(world.log.some(({ msg, reason }) => msg === 'session_ended' && reason === 'refused'))
     })
 
+    test('a refresh token refused ahead of time costs no call its answer, and then there is no session', async () => {
+      await using running = await begin({ provider: { accessTokenSeconds: 8 } })
+      const { browser, world } = running
+      world.provider.revokeGrants()
+      await pause(4_050) // the second half of its life has begun
+      assert.equal((await browser.api('/api/x')).status, 200)
+      while (!world.log.some(({ msg }) => msg === 'session_ended')) await pause(5)
+      assert.deepEqual(await problem(await browser.api('/api/x')), [401, 'no_session'])
+    })
+
     test('a client that leaves does not take the refresh with it', async () => {
       await using running = await begin()
       const { browser, token, world } = running
