@@ -92,6 +92,28 @@ for (const kind of storeKinds) {
       assert.deepEqual(provider.revoked, ['alice.1'])
     })
 
+    claim('a late result is revoked no more once the user has logged in since the logout', async (pair) => {
+      const { provider, a, b, ref } = pair
+      const { first, exchange } = await hang(provider, () => a.ask(ref))
+      const answer = exchange.process()
+      const refused = new Set<string>()
+      provider.onRevocation = (token) => {
+        refused.add(token)
+        throw new Error('not now')
+      }
+      await b.tokens.end(ref, 'logout')
+      await until(() => refused.has('alice.1'))
+      const again = randomBytes(12).toString('base64url')
+      await b.tokens.begin(again, provider.login('alice', 'alice'))
+      exchange.answer(answer)
+      assert.equal(await first, 'no_session')
+      await until(() => refused.has('alice.2'))
+      provider.onRevocation = () => undefined
+      await Promise.all([a.tokens.drain(), b.tokens.drain()])
+      assert.deepEqual(provider.revoked, [])
+      assert.equal(await b.ask(again), 'alice.4')
+    })
+
     claim('a logout that cannot be carried out says so, and the session lives', async ({ a, b, ref }) => {
       a.script.cut()
       await assert.rejects(a.tokens.end(ref, 'logout'), { code: 'store_unreachable' })
