@@ -12,7 +12,8 @@ export function createMemorySessionIndex(now: () => number): SessionIndex {
       const at = now()
       for (const [old, until] of sessions) if (until <= at) sessions.delete(old)
       sessions.delete(ref)
-      sessions.set(ref, at + lifeMs)
+      const [, newest = 0] = [...sessions].at(-1) ?? []
+      sessions.set(ref, Math.max(at + lifeMs, newest + 1)) // as `enter.lua` does
       // Never shortened, as the index in Redis.
       owners.set(owner, sessions, Math.max(lifeMs, owners.left(owner)))
     },
@@ -22,7 +23,10 @@ export function createMemorySessionIndex(now: () => number): SessionIndex {
       if (sessions?.size === 0) owners.delete(owner)
     },
     list: async (owner) => [...(owners.get(owner)?.keys() ?? [])],
-    newest: async (owner) => [...(owners.get(owner)?.keys() ?? [])].at(-1) ?? null,
+    async newest(owner) {
+      const newest = [...(owners.get(owner) ?? [])].at(-1)
+      return newest === undefined ? null : { ref: newest[0], place: newest[1] }
+    },
     async loggedOut(owner, at, lifeMs) {
       logouts.set(owner, Math.max(at, logouts.get(owner) ?? 0), lifeMs)
     },

@@ -24,7 +24,10 @@ export function createRedisSessionIndex(
       if (refs.length > 0) await command(client.zRem(sessions(owner), [...refs]))
     },
     list: (owner) => command(client.zRange(sessions(owner), 0, -1)),
-    newest: async (owner) => (await command(client.zRange(sessions(owner), -1, -1)))[0] ?? null,
+    async newest(owner) {
+      const [newest] = await command(client.zRangeWithScores(sessions(owner), -1, -1))
+      return newest === undefined ? null : { ref: newest.value, place: newest.score }
+    },
     async loggedOut(owner, at, lifeMs) {
       await connection.run('loggedOut', [loggedOut(owner)], [at, lifeMs])
     },

@@ -9,7 +9,8 @@ export interface SessionIndex {
   ended(owner: string, refs: readonly string[]): Promise<void>
   /** Oldest first. */
   list(owner: string): Promise<string[]>
-  newest(owner: string): Promise<string | null>
+  /** `place` grows with each session that begins, whatever ends. */
+  newest(owner: string): Promise<{ ref: string; place: number } | null>
   /** Notes that the provider has logged the owner out; the latest such moment stays. @param at seconds by the provider's clock */
   loggedOut(owner: string, at: number, lifeMs: number): Promise<void>
   /** When the provider has last logged the owner out, as far as that is still noted. */

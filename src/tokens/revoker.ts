@@ -8,17 +8,21 @@ import type { TokenSet } from './token-set.ts'
 
 const longestPauseFactor = 20
 
+/**
+ * `at its end`: the sessions that the user has now are no reason to give a repetition up. `later`: nobody can tell any more
+ * which of them were there then, so that any newer one is.
+ */
+type When = 'at its end' | 'later'
+
 /** Revokes refresh tokens at the provider in the background: a logout waits for nobody. */
 export interface Revoker {
   /**
    * Revokes the refresh token of a session that has ended, and repeats it while the provider is away, unless the user
    * has logged in again since: providers may put both sessions on one grant, and revoke that. Until it is done the
    * session has to stay in the index of its user's sessions.
-   * @param when `at its end`: the sessions that the user has now are no reason to give up. `later`: nobody can tell any
-   *   more which of them were there, so that any newer one is
    * @returns a promise that resolves when it is done or given up, which takes at most `timing.revoke` and one more try
    */
-  revoke(ref: string, tokens: TokenSet, when: 'at its end' | 'later'): Promise<void>
+  revoke(ref: string, tokens: TokenSet, when: When): Promise<void>
   /** Resolves when nothing is under way. */
   drain(): Promise<void>
 }
@@ -26,17 +30,25 @@ export interface Revoker {
 export function createRevoker(provider: Provider, store: Store, timing: Timing, say: Say): Revoker {
   const underWay = new Set<Promise<void>>()
 
-  async function isSuperseded(owner: string, known: readonly string[]) {
-    const newest = await store.subjects.newest(owner)
-    return newest !== null && !known.includes(newest)
+  async function newestPlace(owner: string): Promise<number> {
+    return (await store.subjects.newest(owner))?.place ?? 0
   }
 
-  async function keepTrying(ref: string, owner: string, refreshToken: string, known: Promise<readonly string[]>) {
+  /** @param before the newest place when the session ended; `null` when that is not known */
+  async function isSuperseded(ref: string, owner: string, before: number | null) {
+    const newest = await store.subjects.newest(owner)
+    if (newest === null) return false
+    return before === null ? newest.ref !== ref : newest.place > before
+  }
+
+  async function keepTrying(ref: string, owner: string, refreshToken: string, when: When) {
     const until = performance.now() + timing.revoke
+    // Before anything is asked of the provider: whoever logs in while it does not answer comes after it.
+    const before = when === 'later' ? null : await newestPlace(owner).catch(() => null)
     for (let wait = timing.retry; ; wait = Math.min(wait * 2, timing.retry * longestPauseFactor)) {
       const repeated = wait > timing.retry
       try {
-        if (repeated && (await isSuperseded(owner, await known))) return say('revoked', { ref, outcome: 'superseded' })
+        if (repeated && (await isSuperseded(ref, owner, before))) return say('revoked', { ref, outcome: 'superseded' })
         say('revoked', { ref, outcome: await revokeRefreshToken(provider, refreshToken) })
         // What is left in the store is of no more use; if this fails, its lifetime ends it.
         await store.tokens.forget(ref).catch(() => undefined)
@@ -51,10 +63,7 @@ export function createRevoker(provider: Provider, store: Store, timing: Timing, 
   return {
     revoke(ref, { owner, refreshToken }, when) {
       if (refreshToken === null) return Promise.resolve()
-      const onlyThis = [ref]
-      // Looked up before anything is asked of the provider: whoever logs in while it does not answer is not among them.
-      const known = when === 'later' ? Promise.resolve(onlyThis) : store.subjects.list(owner).catch(() => onlyThis)
-      const work = keepTrying(ref, owner, refreshToken, known).finally(() => underWay.delete(work))
+      const work = keepTrying(ref, owner, refreshToken, when).finally(() => underWay.delete(work))
       underWay.add(work)
       return work
     },

@@ -18,7 +18,7 @@ for (const [name, open] of Object.entries(stores)) {
         for (const ref of ['b', 'a', 'c']) await sessions.began('alice', ref, minute)
         await sessions.began('bob', 'd', minute)
         assert.deepEqual(await sessions.list('alice'), ['b', 'a', 'c'])
-        assert.equal(await sessions.newest('alice'), 'c')
+        assert.equal((await sessions.newest('alice'))?.ref, 'c')
         assert.deepEqual(await sessions.list('bob'), ['d'])
         assert.deepEqual([await sessions.list('carol'), await sessions.newest('carol')], [[], null])
       })
@@ -30,7 +30,7 @@ for (const [name, open] of Object.entries(stores)) {
         await sessions.ended('alice', [])
         await sessions.ended('nobody', ['a'])
         assert.deepEqual(await sessions.list('alice'), ['b'])
-        assert.equal(await sessions.newest('alice'), 'b')
+        assert.equal((await sessions.newest('alice'))?.ref, 'b')
         await sessions.ended('alice', ['b'])
         assert.deepEqual(await sessions.list('alice'), [])
       })
@@ -64,10 +64,16 @@ for (const [name, open] of Object.entries(stores)) {
 
       test('a login under a shorter limit is the newest all the same', async (t) => {
         const { [index]: sessions } = await open(t)
-        for (const [ref, life] of Object.entries({ b: minute, c: 1_000 * minute, d: 5 * minute, a: 4 * minute }))
+        let before = 0
+        for (const [ref, life] of Object.entries({ b: minute, c: 1_000 * minute, d: 5 * minute, a: 4 * minute })) {
           await sessions.began('alice', ref, life)
+          const newest = await sessions.newest('alice')
+          assert.ok(newest !== null && newest.ref === ref && newest.place > before)
+          before = newest.place
+        }
         assert.deepEqual(await sessions.list('alice'), ['b', 'c', 'd', 'a'])
-        assert.equal(await sessions.newest('alice'), 'a')
+        await sessions.ended('alice', ['a'])
+        assert.ok(((await sessions.newest('alice'))?.place ?? 0) < before)
       })
 
       test('notes the latest logout of an owner, for its time', async (t) => {
