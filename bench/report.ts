@@ -26,11 +26,12 @@ export function ratio(value: number | undefined, other: number | undefined): str
   return times.toFixed(digitsOf(times))
 }
 
-/** The same round by round, with the range of the rounds. */
+/** The same round by round, with the range of the rounds where they differ: from itself nobody does. */
 export function ratioOfRounds(values: readonly number[] | undefined, others: readonly number[] | undefined): string {
   if (values === undefined || others === undefined) return '-'
   const times = timesOf(values, others)
-  return withRange(times, digitsOf(times.median))
+  const digits = digitsOf(times.median)
+  return times.min === times.max ? times.median.toFixed(digits) : withRange(times, digits)
 }
 
 function digitsOf(times: number): number {

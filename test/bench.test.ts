@@ -84,6 +84,7 @@ describe('the benchmark', () => {
     assert.equal(ratio(undefined, 1), '-')
     assert.equal(ratioOfRounds([3, 30, 8], [1, 10, 2]), '3.00 (3.00-4.00)')
     assert.equal(ratioOfRounds([22, 24, 23], [2, 2, 2]), '11.5 (11.0-12.0)')
+    assert.equal(ratioOfRounds([3, 30, 8], [3, 30, 8]), '1.00')
     assert.equal(ratioOfRounds([1], undefined), '-')
     assert.equal(withRange({ median: 1234.5, min: 1000, max: 2000 }, 0), '1,235 (1,000-2,000)')
   })
