@@ -60,6 +60,8 @@ export function createChaosNode(options: ChaosNodeOptions): ChaosNode {
     for (;;) {
       const output = child?.output() ?? ''
       if (output.includes('"msg":"listening"') && output.includes('"msg":"discovered"')) return
+      // Nobody else asks a node that is not up, and it does not ask again by itself.
+      if (output.includes('"msg":"discovery_failed"')) await askForLogin(origin)
       if (now() > limit) throw new Error(`node ${index} did not start:\n${output.slice(-2000)}`)
       await pause(10)
     }
@@ -132,6 +134,15 @@ function noteLine(history: History, node: number, line: string): void {
     askedMs: number('askedMs'),
     reason: text('reason'),
   })
+}
+
+/** Lets a node look for its provider, if it has not found it. */
+async function askForLogin(origin: string): Promise<void> {
+  const headers = { 'sec-fetch-mode': 'navigate', 'sec-fetch-dest': 'document' }
+  await fetch(`${origin}/bff/login`, { headers, redirect: 'manual', signal: AbortSignal.timeout(2_000) }).then(
+    (response) => response.body?.cancel(),
+    () => undefined,
+  )
 }
 
 function parse(line: string): Record<string, unknown> | undefined {
