@@ -10,7 +10,7 @@ import type { OperatorSessions, WhichSessions } from './session/operator-session
 import { createCounters } from './telemetry/counters.ts'
 import { createSay } from './telemetry/events.ts'
 import { createLog } from './telemetry/log.ts'
-import { type Crash, isWorker, runWorkers, tellReady } from './workers.ts'
+import { type Crash, isWorker, runWorkers, stopSignals, tellReady } from './workers.ts'
 
 const help = `coatcheck: leave your tokens at the door, keep the ticket
 
@@ -115,7 +115,7 @@ async function serve(options: BffOptions): Promise<undefined> {
   process.once('SIGTERM', stop)
   // What a terminal or an init system says to all processes at once reaches a worker twice: from there, and from the
   // process that started it. It ends in order all the same, and with that process at the latest.
-  if (isWorker) for (const signal of ['SIGINT', 'SIGTERM'] as const) process.on(signal, () => undefined)
+  if (isWorker) for (const signal of stopSignals) process.on(signal, () => undefined)
   // Once: a second one ends the process at once, as it would any other.
   else process.once('SIGINT', stop)
 }

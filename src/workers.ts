@@ -22,7 +22,8 @@ export interface Crash {
 /** So many times `restartMs` is the longest pause; who has served for that long did not crash because of the start. */
 const longestFactor = 10
 
-const stopSignals = ['SIGINT', 'SIGTERM'] as const
+/** By which a process is told to end in order. */
+export const stopSignals = ['SIGINT', 'SIGTERM'] as const
 
 /**
  * Runs so many processes of this program, which share its ports, and puts another in the place of one that crashes, or

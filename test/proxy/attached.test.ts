@@ -53,20 +53,29 @@ describe('attached to a server of somebody else', { concurrency: false }, () => 
     return { own, server }
   }
 
+  /** A call whose upstream has heard it, and takes its time; it echoes the next ones. */
+  async function askSlow(origin: string) {
+    const slow = Promise.withResolvers<ServerResponse>()
+    at.world.upstream.onRequest((_request, response) => {
+      slow.resolve(response)
+      return true
+    })
+    const answer = fetch(`${origin}/api/slow`, { headers: { cookie: at.cookie, 'x-csrf': '1' } })
+    const upstream = await slow.promise
+    at.world.upstream.onRequest(() => false)
+    return { answer, upstream }
+  }
+
   test('that is told to close, close ends what is open there and waits for what is under way', async (t) => {
     const { own, server } = await attachOwn(t)
     const origin = `http://127.0.0.1:${await listen(server, 0, '127.0.0.1')}`
     const socket = await open(origin, '/live/x')
-    const slow = Promise.withResolvers<ServerResponse>()
-    at.world.upstream.onRequest((request, response) => {
-      if (request.url === '/slow') slow.resolve(response)
-      else response.writeHead(200, { 'content-type': 'text/event-stream' }).write('data: one\n\n')
+    at.world.upstream.onRequest((_request, response) => {
+      response.writeHead(200, { 'content-type': 'text/event-stream' }).write('data: one\n\n')
       return true
     })
     const events = await fetch(`${origin}/api/events`, { headers: { cookie: at.cookie, 'x-csrf': '1' } })
-    const answer = fetch(`${origin}/api/slow`, { headers: { cookie: at.cookie, 'x-csrf': '1' } })
-    const upstream = await slow.promise
-    at.world.upstream.onRequest(() => false)
+    const { answer, upstream } = await askSlow(origin)
     const left = once(socket, 'close')
     server.close()
     const closed = own.close()
@@ -121,14 +130,7 @@ describe('attached to a server of somebody else', { concurrency: false }, () => 
     await closeServer(server)
     const origin = `http://127.0.0.1:${await listen(server, 0, '127.0.0.1')}`
     const socket = await open(origin, '/live/x')
-    const slow = Promise.withResolvers<ServerResponse>()
-    at.world.upstream.onRequest((_request, response) => {
-      slow.resolve(response)
-      return true
-    })
-    const answer = fetch(`${origin}/api/slow`, { headers: { cookie: at.cookie, 'x-csrf': '1' } })
-    const upstream = await slow.promise
-    at.world.upstream.onRequest(() => false)
+    const { answer, upstream } = await askSlow(origin)
     const left = once(socket, 'close')
     server.close()
     const closed = own.close()
