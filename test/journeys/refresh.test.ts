@@ -201,6 +201,7 @@ test('two nodes refresh once between them', async () => {
     const urls: string[] = times(100, (i) => (i % 2 === 0 ? '/api/x' : `${second.relay.origin}/api/x`))
     const answers: number[] = await Promise.all(urls.map(async (url) => (await browser.api(url)).status))
     assert.deepEqual(new Set(answers), new Set([200]))
+    await refreshed(world, rotation) // the clocks of two nodes agree by some milliseconds: both may have had a token in its window
     assert.equal(world.provider.counts.refresh, rotation)
   }
 })

@@ -8,6 +8,7 @@ import { createDeviations } from '../security/deviations.ts'
 import { createKey, type IssuerKey } from '../security/publishing-issuer.ts'
 import { createLogoutIssuer, logOutAtProvider, logoutEvent, postLogoutToken } from '../sessions/logout-issuer.ts'
 import { recordSecret } from '../support/secrets.ts'
+import { overAtOnce } from '../support/token-endpoint.ts'
 import { startWorld, type World, type WorldOptions } from '../support/world.ts'
 import { createTokenAnswers } from './token-answers.ts'
 
@@ -140,7 +141,7 @@ describe('ID tokens that are encrypted', { concurrency: 4 }, () => {
     const { issuer: iss } = world.provider
     const plain = await signed({ iss, sub: 'user-mallory' })
     for (const id_token of [plain, 'a.b.c.d.e']) {
-      answers.next((body) => ({ ...body, id_token, expires_in: 1e-9 }))
+      answers.next((body) => ({ ...body, id_token, expires_in: overAtOnce }))
       assert.equal((await browser.api('/api/x')).status, 200)
     }
     const another = await encrypt(world, plain)

@@ -1,8 +1,9 @@
 import assert from 'node:assert/strict'
 import { describe, test } from 'node:test'
 import { decodeJwt } from 'jose'
+import { overAtOnce } from '../support/token-endpoint.ts'
 import { startWorld } from '../support/world.ts'
-import { createTokenAnswers, overAtOnce } from './token-answers.ts'
+import { createTokenAnswers } from './token-answers.ts'
 
 describe('a provider that', { concurrency: 4 }, () => {
   test('says nothing of the life of its tokens: they are used for as long as is configured', async () => {

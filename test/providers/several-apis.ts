@@ -2,7 +2,7 @@ import { decodeJwt } from 'jose'
 import type { Provider as OidcProvider } from 'oidc-provider'
 import type { BffOptions } from '../../src/index.ts'
 import type { Browser } from '../support/browser.ts'
-import { createTokenEndpoint, type TokenEndpoint } from '../support/token-endpoint.ts'
+import { createTokenEndpoint, overAtOnce, type TokenEndpoint } from '../support/token-endpoint.ts'
 import { sha256, startUpstream, type UpstreamHandler } from '../support/upstream.ts'
 import { startWorld, type World, type WorldOptions } from '../support/world.ts'
 
@@ -29,7 +29,7 @@ export const usualRoutes = {
 } satisfies Routes
 
 /** Answers that make an access token one that is over as soon as it is issued. */
-export const overAtOnce = { expires_in: 1e-9 }
+export const expiredAtOnce = { expires_in: overAtOnce }
 
 /** A token request as the provider saw it; of tokens a hash. */
 export interface Asked {

@@ -1,4 +1,5 @@
 import type { IncomingMessage, ServerResponse } from 'node:http'
+import { overAtOnce } from '../support/token-endpoint.ts'
 
 /** What becomes of a token endpoint's answer; `null` loses it on the way. */
 export type AnswerChange = (body: { [member: string]: unknown }) => { [member: string]: unknown } | string | null
@@ -11,9 +12,6 @@ export interface TokenAnswers {
   /** The next answer alone, in place of what `always` says. */
   next(change: AnswerChange): void
 }
-
-/** So short a life that every call finds the access token over. */
-export const overAtOnce = 1e-9
 
 /** @param tokenPath where the token endpoint is */
 export function createTokenAnswers(tokenPath = '/token'): TokenAnswers {

@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict'
 import { describe, test } from 'node:test'
 import type { Browser } from '../support/browser.ts'
-import { overAtOnce, refuse, type SeveralApis, startSeveralApis } from './several-apis.ts'
+import { expiredAtOnce, refuse, type SeveralApis, startSeveralApis } from './several-apis.ts'
 
 async function logIn(world: SeveralApis, user: string): Promise<Browser> {
   const browser = world.browser()
@@ -37,7 +37,7 @@ describe('the client’s own access token', { concurrency: 2 }, () => {
   test('is fetched anew when it is over', async () => {
     await using world = await startSeveralApis()
     const alice = await logIn(world, 'alice')
-    world.token.add(overAtOnce)
+    world.token.add(expiredAtOnce)
     const first = await world.call(alice, '/prices/x')
     world.token.add({})
     const second = await world.call(alice, '/prices/x')

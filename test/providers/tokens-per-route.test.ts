@@ -4,8 +4,8 @@ import { setTimeout as pause, setImmediate } from 'node:timers/promises'
 import { createBff } from '../../src/index.ts'
 import { createRecordedLog } from '../support/recorded-log.ts'
 import {
+  expiredAtOnce,
   ordersApi,
-  overAtOnce,
   ownApi,
   refuse,
   type SeveralApis,
@@ -49,7 +49,7 @@ describe('an access token of a route', { concurrency: 2 }, () => {
 
   test('F2: comes of one refresh at a time, whatever the routes and nodes: no refresh token is seen twice', async () => {
     await using world = await startSeveralApis({ nodes: 2 })
-    world.token.add(overAtOnce)
+    world.token.add(expiredAtOnce)
     const browser = await logIn(world)
     const apis = { '/own/x': ownApi, '/orders/x': ordersApi, '/stock/x': stockApi }
     const paths = Object.keys(apis)

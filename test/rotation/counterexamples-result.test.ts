@@ -1,7 +1,8 @@
 import assert from 'node:assert/strict'
 import { describe, test } from 'node:test'
+import { overAtOnce } from '../support/token-endpoint.ts'
 import { hang, leaveOpen } from './exchange.ts'
-import { overAtOnce, type RotationPolicy } from './rotating-provider.ts'
+import type { RotationPolicy } from './rotating-provider.ts'
 import { askUntilSettled, said, until } from './token-node.ts'
 import { type Pair, startPair, storeKinds } from './token-pair.ts'
 

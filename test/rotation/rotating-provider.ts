@@ -7,9 +7,6 @@ import type { Relay } from '../support/relay.ts'
 import { recordSecret } from '../support/secrets.ts'
 import { answerAsUsual, type Exchange, type ExchangeHandler, type ProviderAnswer } from './exchange.ts'
 
-/** Seconds of life that are over before anybody can look: sparing tests the wait for an expiry. */
-export const overAtOnce = 1e-9
-
 /** How this provider takes a refresh token that it has already rotated. */
 export interface RotationPolicy {
   /** For so long it is taken once more, and has another successor. @default 0: reuse revokes the grant */

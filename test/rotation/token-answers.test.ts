@@ -2,8 +2,9 @@ import assert from 'node:assert/strict'
 import { describe, test } from 'node:test'
 import { createMemoryStore } from '../../src/storage/memory-store.ts'
 import { type Timing, timingSchema } from '../../src/timing.ts'
+import { overAtOnce } from '../support/token-endpoint.ts'
 import { answerAsUsual, type Exchange, type ExchangeHandler, leaveOpen, resetUnprocessed } from './exchange.ts'
-import { overAtOnce, startRotatingProvider } from './rotating-provider.ts'
+import { startRotatingProvider } from './rotating-provider.ts'
 import { askUntilSettled, beginSession, createDeployment, startTokenNode } from './token-node.ts'
 
 /** Back-offs are past when the next call comes; an answer is waited for longer than a busy machine takes to give it. */

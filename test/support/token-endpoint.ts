@@ -1,5 +1,8 @@
 import type { IncomingMessage, ServerResponse } from 'node:http'
 
+/** Seconds of life that are over before anybody can look, by whichever node's clock. No test waits for an expiry then. */
+export const overAtOnce = 1e-9
+
 /** An answer in place of the provider's own. */
 export interface FalseAnswer {
   status: number
