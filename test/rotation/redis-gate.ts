@@ -3,6 +3,9 @@ import { once } from 'node:events'
 import { connect, createServer, type Socket } from 'node:net'
 import { type ScriptName, scripts } from '../../src/storage/scripts.ts'
 
+/** Commands that are known by their name among the bytes, as the client spells it. */
+type PlainCommand = 'subscribe' | 'TIME'
+
 /** A place at which a command stands still. */
 export interface Standstill {
   /** Resolves when a node's command has come as far as this. */
@@ -18,7 +21,7 @@ export interface Standstill {
 export interface RedisGate extends AsyncDisposable {
   url: string
   /** Stops the next script or command of this name on its way there, or the answer to it on its way back. */
-  stop(name: ScriptName | 'subscribe', where: 'before' | 'after'): Standstill
+  stop(name: ScriptName | PlainCommand, where: 'before' | 'after'): Standstill
   /** Resets every connection, and every new one until `mend`. */
   cut(): void
   mend(): void
@@ -103,7 +106,12 @@ export async function startRedisGate(redisUrl: string): Promise<RedisGate> {
     stop(name, where) {
       const reached = Promise.withResolvers<void>()
       const open = Promise.withResolvers<void>()
-      const sign = name === 'subscribe' ? name : createHash('sha1').update(scripts[name]).digest('hex')
+      const sign =
+        name in scripts
+          ? createHash('sha1')
+              .update(scripts[name as ScriptName])
+              .digest('hex')
+          : `\r\n${name}\r\n`
       planned.push({ sign, where, reached: reached.resolve, open: open.promise })
       return { reached: reached.promise, go: open.resolve }
     },

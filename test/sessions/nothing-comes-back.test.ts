@@ -147,17 +147,20 @@ describe('what is in flight when a session ends', { concurrency: 4 }, () => {
     const { world, gate, token } = gated
     token.add({ expires_in: overAtOnce })
     const { browser } = await signedIn(world)
-    const second = world.nodes[1]?.relay.origin
+    const second = world.nodes[1]?.relay.origin ?? ''
     const stop = gate.stop('remaining', 'before')
     const slow = browser.api('/bff/user')
     await stop.reached
     const { counts } = world.provider
-    assert.equal((await browser.api(`${second}/api/x`)).status, 200)
-    assert.equal(counts.refresh, 1, 'it was rotated meanwhile')
+    // By another node's clock the token may not be over yet, for some milliseconds.
+    const rotated = async (origin: string, to: number) => {
+      while (counts.refresh < to) assert.equal((await browser.api(`${origin}/api/x`)).status, 200)
+    }
+    await rotated(second, 1)
     stop.go()
     assert.equal((await slow).status, 200)
+    await rotated(world.origin, 2)
     // This provider ends the whole grant when it sees a refresh token again.
-    assert.equal((await browser.api('/api/x')).status, 200)
     assert.deepEqual([counts.refresh, counts.refresh_refused], [2, 0])
   })
 })

@@ -1,6 +1,6 @@
 import type { IncomingMessage, ServerResponse } from 'node:http'
 
-/** Seconds of life that are over before anybody can look, by whichever node's clock. No test waits for an expiry then. */
+/** Seconds of life that are over before the node that received the token can look: sparing tests the wait for an expiry. */
 export const overAtOnce = 1e-9
 
 /** An answer in place of the provider's own. */
