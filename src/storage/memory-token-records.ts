@@ -133,7 +133,7 @@ export function createMemoryTokenRecords(
         record.unanswered = flight.left
         if (flight.left === 0) record.beat = 0
         record.declined = flight.declined
-        record.notBefore = now() + flight.backoffMs
+        record.notBefore = flight.backoffMs > 0 ? now() + flight.backoffMs : 0
       }
       dropLeaseOf(ref, flight.id)
       tell({ is: 'failed', ref, left: flight.left })

@@ -255,6 +255,23 @@ for (const [name, open] of Object.entries(stores)) {
       assert.ok(later.is === 'later' && later.forMs > 50_000 && later.forMs <= minute)
     })
 
+    claim(
+      'released without a back-off, the token may be presented at once, whatever the time is thought to be',
+      async (store) => {
+        const { flight, read } = await session(store)
+        for (const [backoffMs, isPut] of [
+          [0, false],
+          [1, true],
+          [0, false],
+        ] as const) {
+          while ((await flight('one').acquire()).is !== 'acquired');
+          await flight('one').mark()
+          await flight('one').release(0, backoffMs)
+          assert.equal((await read())?.notBefore !== 0, isPut)
+        }
+      },
+    )
+
     claim('released in doubt, the token waits for an open gate, and needs no grace', async (store) => {
       const { flight } = await session(store)
       await flight('one').acquire()
