@@ -1,4 +1,5 @@
 import { BffError } from '../errors.ts'
+import { foldDecoded } from '../http/request-target.ts'
 import type { Route } from '../options.ts'
 
 /** A route with what can be worked out once. */
@@ -8,6 +9,8 @@ export interface Target {
   readonly origin: string
   /** Takes the place of the route's `path`. */
   readonly basePath: string
+  /** Paths of the routes that lie under its own, in lower case. */
+  readonly inner: readonly string[]
 }
 
 /** The targets of all routes, the longest path first: the first one that a path lies under is its own. */
@@ -15,9 +18,16 @@ export function createTargets(routes: readonly Route[]): Target[] {
   return routes
     .map((route) => {
       const { origin, pathname } = new URL(route.upstream)
-      return { route, origin, basePath: pathname === '/' ? '' : pathname.replace(/\/$/, '') }
+      const basePath = pathname === '/' ? '' : pathname.replace(/\/$/, '')
+      return { route, origin, basePath, inner: innerPaths(routes, route.path) }
     })
     .sort((a, b) => b.route.path.length - a.route.path.length)
+}
+
+function innerPaths(routes: readonly Route[], outer: string): string[] {
+  return routes
+    .map(({ path }) => path.toLowerCase())
+    .filter((path) => path.length > outer.length && isUnder(path, outer.toLowerCase()))
 }
 
 /** Whether a path lies under another, by whole segments. */
@@ -31,13 +41,14 @@ export function isUnder(path: string, prefix: string): boolean {
  * @param url the request target as it came
  * @throws BffError `bad_target` for whatever an upstream could understand as another path than we did
  */
-export function upstreamPath({ route, basePath }: Target, url: string): string {
+export function upstreamPath({ route, basePath, inner }: Target, url: string): string {
   const mark = url.indexOf('?')
   const path = mark < 0 ? url : url.slice(0, mark)
   const query = mark < 0 ? '' : url.slice(mark)
   // A fragment has no place in a request (RFC 9112, section 3.2); some cut there, and some do not.
   if (query.includes('#')) throw new BffError('bad_target')
-  if (!plain.test(path) && isAmbiguous(path, route.encodedSlash)) throw new BffError('bad_target')
+  const reading = plain.test(path) ? path : readingOf(path, route.encodedSlash)
+  if (reading === null || isOfAnother(inner, reading)) throw new BffError('bad_target')
   const root = basePath === '' && path === route.path ? '/' : ''
   return basePath + path.slice(route.path.length) + root + query
 }
@@ -48,17 +59,24 @@ const plain = /^(?:\/[\w-]+)+\/?$/
 /** What is decoded more often than this was made to deceive. */
 const mostReadings = 4
 
-/** Whether somebody who decodes a path, however often, may come to another one than who does not. */
-function isAmbiguous(path: string, allowsEncodedSlash: boolean): boolean {
-  if (malformed.test(path)) return true
+/** A path as it is once decoded; `null` when somebody who decodes it, however often, may come to another one than who does not. */
+function readingOf(path: string, allowsEncodedSlash: boolean): string | null {
+  if (malformed.test(path)) return null
   let reading = path
   for (let i = 0; i < mostReadings; i++) {
-    if (deceptive.test(reading) || (!allowsEncodedSlash && encodedSlash.test(reading))) return true
+    if (deceptive.test(reading) || (!allowsEncodedSlash && encodedSlash.test(reading))) return null
     const next = decodeBytes(reading)
-    if (next === reading) return false
+    if (next === reading) return reading
     reading = next
   }
-  return true
+  return null
+}
+
+/** Whether an upstream that folds what it reads takes a path for one of an inner route's, whose conditions it got past. */
+function isOfAnother(inner: readonly string[], reading: string): boolean {
+  if (inner.length === 0) return false
+  const folded = foldDecoded(reading)
+  return inner.some((path) => isUnder(folded, path))
 }
 
 /** A fragment, an empty segment, which some take for the start of a host, and a percent sign that encodes nothing. */

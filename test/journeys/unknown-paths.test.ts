@@ -67,6 +67,9 @@ describe('a path', () => {
     ['a route behind an encoded dot segment', '/x/%2e%2e/api/x'],
     ['a route with backslashes', '/x\\..\\api\\x'],
     ['an endpoint behind a dot segment', '/./bff/user'],
+    ['an endpoint behind a dot segment that leads nowhere', '/../bff/user'],
+    ['an endpoint with a path parameter', '/bff;v=1/user'],
+    ['a route with an encoded path parameter', '/api%3bv=1/x'],
   ]
   for (const [what, path, headers = asPerson, method = 'GET'] of nothing) {
     test(`${what} is 404 no_route: ${method} ${path}`, async () => {

@@ -64,6 +64,16 @@ describe('a request target', () => {
     '/api/x?y#z',
     '/api?x=#',
     '/api/\0',
+    // Those of `/api/orders`, for who folds.
+    '/api/Orders/7',
+    '/api/%6frders/7',
+    '/api/%256frders',
+    '/api/orders;v=1/7',
+    '/api/orders%3bv/7',
+    '/api/;/orders/7',
+    '/api/orders%20/7',
+    '/api/orders./7',
+    '/api/%6frders/%ff',
   ]
   for (const url of bad) {
     test(`${JSON.stringify(url)} is bad_target`, () => {

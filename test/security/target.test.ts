@@ -50,6 +50,7 @@ describe('a request target', () => {
     const routes = [
       { path: '/api', upstream: `${upstream.url}/v1` },
       { path: '/slash', upstream: `${upstream.url}/v1`, encodedSlash: true },
+      { path: '/slash/admin', upstream: `${upstream.url}/v1/admin`, scope: 'admin' },
     ]
     world = await startWorld({ https: true, bff: { routes } })
     const browser = world.browser()
@@ -79,6 +80,29 @@ describe('a request target', () => {
       })
     }
   }
+
+  test('P2: no way of writing a path leads past the scope of its route to what the route around it forwards', async () => {
+    const admin = [
+      'admin',
+      'ADMIN',
+      '%61dmin',
+      '%2561dmin',
+      'admin;v=1',
+      'admin%3bv',
+      ';/admin',
+      '%2fadmin',
+      'admin%2f',
+    ]
+    for (const form of [...admin, 'admin%20', 'admin.', 'admin%2f%ff', '%61dmin%09', 'x%2f..%2fadmin']) {
+      const seen = arrived.length
+      const { status } = await rawRequest(world.origin, 'GET', `/slash/${form}/x`, headers)
+      assert.deepEqual(arrived.slice(seen), [], form)
+      assert.ok([400, 403].includes(status), `${status} for ${form}`)
+    }
+    for (const other of ['administration', 'x/admin', 'admin-x', 'x;/admin']) {
+      assert.equal((await rawRequest(world.origin, 'GET', `/slash/${other}`, headers)).status, 200, other)
+    }
+  })
 
   test('P1: no connection was opened but to the configured origin', async () => {
     assert.equal((await rawRequest(world.origin, 'GET', '/api/x?u=//evil.example', headers)).status, 200)
