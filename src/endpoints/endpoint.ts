@@ -6,7 +6,7 @@ import type { CookieJar } from '../session/cookie-jar.ts'
 import type { Logins } from '../session/logins.ts'
 import type { Logout } from '../session/logout.ts'
 import type { ProviderLogout } from '../session/provider-logout.ts'
-import type { SessionCookie, WithSession } from '../session/session-cookie.ts'
+import type { SessionCookie } from '../session/session-cookie.ts'
 import type { SessionWatch } from '../session/session-watch.ts'
 import type { Sessions } from '../session/sessions.ts'
 import type { UserSessions } from '../session/user-sessions.ts'
@@ -26,7 +26,7 @@ export interface EndpointParts {
 }
 
 /** Answers a request, or throws what stops it. */
-export type Endpoint = (request: WithSession, response: ServerResponse) => Promise<void>
+export type Endpoint = (request: IncomingMessage, response: ServerResponse) => Promise<void>
 
 /**
  * The query of a request.

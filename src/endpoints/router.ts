@@ -1,20 +1,13 @@
-import express, {
-  type ErrorRequestHandler,
-  type Express,
-  type Request,
-  type RequestHandler,
-  type Response,
-} from 'express'
+import express, { type ErrorRequestHandler, type Express, type RequestHandler } from 'express'
 import { BffError } from '../errors.ts'
 import { demandAntiForgery } from '../http/anti-forgery.ts'
 import type { ErrorAnswer } from '../http/error-answer.ts'
 import { demandNavigation, demandNavigationFromElsewhere } from '../http/navigation.ts'
 import type { SetHeaders } from '../http/security-headers.ts'
-import type { WithSession } from '../session/session-cookie.ts'
 import { paths } from '../wire.ts'
 import { backchannel, refusedPerMinute } from './backchannel.ts'
 import { callback } from './callback.ts'
-import type { Endpoint, EndpointParts } from './endpoint.ts'
+import type { EndpointParts } from './endpoint.ts'
 import { events } from './events.ts'
 import { frontchannel } from './frontchannel.ts'
 import { jwks } from './jwks.ts'
@@ -58,29 +51,25 @@ export function createEndpoints(parts: EndpointParts, setHeaders: SetHeaders, an
   }
   const logins = (name: string) => limits.ofRequests(name, options.loginsPerMinute)
   const session = cookie.middleware
-  const run =
-    (endpoint: Endpoint) =>
-    (request: Request, response: Response): Promise<void> =>
-      endpoint(request as WithSession, response) // where `session` did not run, the endpoint does not read it
   const at = (path: string) => options.basePath + path
 
   app.use(prepare)
   // Each with its own proof: callback the login cookie, logout by navigation the `sid`, its callback the `state`,
   // back-channel logout the token, front-channel logout the provider's `sid`.
-  app.get(at(paths.login), seenToBegin, logins('login'), run(login(parts)))
-  app.get(at(paths.callback), seenToEnd, logins('callback'), session, run(callback(parts)))
-  app.get(at(paths.usedCallback), session, run(usedCallback(parts)))
-  app.get(at(paths.user), header, session, run(user(parts)))
-  app.get(at(paths.events), header, run(events(parts)))
-  app.get(at(paths.sessions), header, session, run(listSessions(parts)))
-  app.delete(at(paths.sessions), header, session, run(endOtherSessions(parts)))
-  app.delete(at(paths.session), header, session, run(endSession(parts)))
-  app.get(at(paths.logout), session, run(logoutByNavigation(parts)))
-  app.post(at(paths.logout), header, session, run(logoutByScript(parts)))
-  app.get(at(paths.logoutCallback), run(logoutCallback(parts)))
-  app.post(at(paths.backchannel), limits.ofRefusals('backchannel', refusedPerMinute, run(backchannel(parts))))
-  app.get(at(paths.frontchannel), logins('frontchannel'), run(frontchannel(parts)))
-  app.get(at(paths.jwks), run(jwks(parts)))
+  app.get(at(paths.login), seenToBegin, logins('login'), login(parts))
+  app.get(at(paths.callback), seenToEnd, logins('callback'), session, callback(parts))
+  app.get(at(paths.usedCallback), session, usedCallback(parts))
+  app.get(at(paths.user), header, session, user(parts))
+  app.get(at(paths.events), header, events(parts))
+  app.get(at(paths.sessions), header, session, listSessions(parts))
+  app.delete(at(paths.sessions), header, session, endOtherSessions(parts))
+  app.delete(at(paths.session), header, session, endSession(parts))
+  app.get(at(paths.logout), session, logoutByNavigation(parts))
+  app.post(at(paths.logout), header, session, logoutByScript(parts))
+  app.get(at(paths.logoutCallback), logoutCallback(parts))
+  app.post(at(paths.backchannel), limits.ofRefusals('backchannel', refusedPerMinute, backchannel(parts)))
+  app.get(at(paths.frontchannel), logins('frontchannel'), frontchannel(parts))
+  app.get(at(paths.jwks), jwks(parts))
 
   for (const path of Object.values(paths)) app.all(at(path), notAllowed(methods[path] ?? ['GET', 'HEAD']))
   app.use(() => {

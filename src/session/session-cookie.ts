@@ -26,14 +26,12 @@ declare module 'express-session' {
   }
 }
 
-/** A request that has passed `middleware`. */
-export type WithSession = IncomingMessage & Pick<Request, 'session' | 'sessionID' | 'sessionStore'>
-
 /**
  * The one file that reads and writes the session cookie. express-session serves our own endpoints; the proxied path
  * asks for `ref` alone, without a session object and without a write when the response ends.
  */
 export interface SessionCookie {
+  /** To run before `facts`, `begin`, `renew` and `remove`. */
   readonly middleware: RequestHandler
   /**
    * The session a request's cookie names, `null` for none or a forged one.
@@ -41,17 +39,17 @@ export interface SessionCookie {
    */
   ref(request: IncomingMessage): string | null
   /** What the session record says, `null` when there is none. */
-  facts(request: WithSession): SessionFacts | null
+  facts(request: IncomingMessage): SessionFacts | null
   /**
    * Gives the browser a new session id, once the session has been made under it and its record is written. Nothing of
    * an earlier session stays. On failure the browser keeps the cookie it has.
    * @throws whatever `make` throws, BffError `store_unreachable`
    */
-  begin(request: WithSession, make: (ref: string) => Promise<SessionFacts>): Promise<void>
+  begin(request: IncomingMessage, make: (ref: string) => Promise<SessionFacts>): Promise<void>
   /** Sends the cookie again, signed by the first secret, if an older one signed it: the same session, the same attributes. */
-  renew(request: WithSession, response: ServerResponse): void
+  renew(request: IncomingMessage, response: ServerResponse): void
   /** Takes the cookie away. */
-  remove(request: WithSession, response: ServerResponse): void
+  remove(request: IncomingMessage, response: ServerResponse): void
 }
 
 /** A verified signature stays verified; this many cookies need not be hashed again. */
@@ -96,30 +94,45 @@ export function createSessionCookie(
     saveUninitialized: false,
   })
 
+  /**
+   * What express-session is shown of a request, and where it puts the session. On the request itself may be one of the program
+   * that we are part of: express-session would take that for ours, and our session id would go out by that one's cookie.
+   */
+  const views = new WeakMap<IncomingMessage, Request>()
+
+  function viewOf(request: IncomingMessage): Request {
+    const view = views.get(request)
+    if (view === undefined) throw new TypeError('the session was not read')
+    return view
+  }
+
   return {
     middleware(request, response, next) {
-      // express-session asks the request whether it is secure; behind a proxy only the configuration knows.
-      Object.defineProperty(request, 'secure', { value: jar.sessionAttributes.secure, configurable: true })
-      handle(request, response, (error?: unknown) => {
+      const { headers, url } = request
+      // Whether it is secure behind a proxy only the configuration knows.
+      const view = { headers, url, secure: jar.sessionAttributes.secure } as Request // it looks at nothing else
+      views.set(request, view)
+      handle(view, response, (error?: unknown) => {
         if (error !== undefined) next(storeFailure(error))
-        else if (request.session === undefined) next(storeFailure(new Error('the session store is disconnected')))
+        else if (view.session === undefined) next(storeFailure(new Error('the session store is disconnected')))
         // express-session is less exact about a cookie's name than we are, and may have found another one.
-        else if (request.session.facts !== undefined && refOf(request.sessionID) !== ref(request)) next(hostile())
+        else if (view.session.facts !== undefined && refOf(view.sessionID) !== ref(request)) next(hostile())
         else next()
       })
     },
     ref,
-    facts: (request) => request.session.facts ?? null,
+    facts: (request) => viewOf(request).session.facts ?? null,
     async begin(request, make) {
+      const view = viewOf(request)
       // Not `regenerate`, which deletes the old session first: if this login fails, that one goes on.
-      request.sessionStore.generate(request)
-      const { session: fresh } = request
+      view.sessionStore.generate(view)
+      const { session: fresh } = view
       try {
-        fresh.facts = await make(refOf(request.sessionID))
+        fresh.facts = await make(refOf(view.sessionID))
         await promisify(fresh.save).call(fresh)
       } catch (error) {
         // Without a session object express-session sets no cookie.
-        Reflect.deleteProperty(request, 'session')
+        Reflect.deleteProperty(view, 'session')
         throw storeFailure(error)
       }
       // It is written; express-session would write it again when the response ends.
@@ -128,12 +141,12 @@ export function createSessionCookie(
     renew(request, response) {
       const [value = ''] = readCookies(request.headers.cookie).get(jar.sessionName) ?? []
       if (verifiedId(value, [newest]) !== null) return
-      const signed = signedCookie(request.sessionID, newest)
-      response.appendHeader('set-cookie', request.session.cookie.serialize(jar.sessionName, signed))
+      const { session: current, sessionID } = viewOf(request)
+      response.appendHeader('set-cookie', current.cookie.serialize(jar.sessionName, signedCookie(sessionID, newest)))
     },
     remove(request, response) {
       // The record is gone already; express-session must neither look for it nor set the cookie again.
-      request.session.destroy(() => undefined)
+      viewOf(request).session.destroy(() => undefined)
       response.appendHeader('set-cookie', jar.deletedSession())
       // A browser whose session a logout could end has kept its cookie.
       response.appendHeader('set-cookie', jar.deletedShort(jar.finishedName))

@@ -3,6 +3,7 @@ import { once } from 'node:events'
 import { createServer, request as httpRequest } from 'node:http'
 import { after, before, describe, test } from 'node:test'
 import express from 'express'
+import session from 'express-session'
 import request from 'supertest'
 import { WebSocket, WebSocketServer } from 'ws'
 import { closeServer, listen } from '../../demo/listen.ts'
@@ -76,6 +77,35 @@ describe('inside an Express app', () => {
     }
     assert.deepEqual(await post('/hello'), [404, true])
     assert.deepEqual(await post('/api/x'), [401, false])
+  })
+
+  test('an app that keeps sessions of its own before us has them to itself, and we ours', async () => {
+    await using disposal = new AsyncDisposableStack()
+    const own = await startWorld({ store: 'memory' })
+    disposal.use(own)
+    const bff = createBff(own.options)
+    disposal.defer(() => bff.close())
+    const app = express()
+    app.use(session({ name: 'theirs', secret: 'of the app', resave: false, saveUninitialized: true }))
+    app.use(bff.router)
+    app.get(
+      '/hello',
+      ({ session: theirs, sessionID }, response) => void response.send([sessionID, Object.keys(theirs)]),
+    )
+    const server = createServer(app)
+    own.relay.forwardTo({ host: '127.0.0.1', port: await listen(server, 0, '127.0.0.1') })
+    disposal.defer(() => closeServer(server))
+    const browser = own.browser()
+    const theirs = async () => [browser.cookies.get('theirs')?.value, await (await browser.request('/hello')).json()]
+    await browser.request('/hello')
+    const before = await theirs()
+    await browser.login()
+    assert.equal((await browser.api('/bff/user')).status, 200)
+    assert.equal((await browser.api('/api/x')).status, 200)
+    assert.deepEqual(await theirs(), before)
+    assert.equal((await browser.api('/bff/logout', { method: 'POST' })).status, 200)
+    assert.equal((await browser.api('/bff/user')).status, 401)
+    assert.deepEqual(await theirs(), before)
   })
 
   test('options that cannot be used throw when they are given', () => {
