@@ -4,7 +4,7 @@ import { remembering } from '../remember.ts'
 import type { Target } from './target.ts'
 import { canTrail } from './trailers.ts'
 import type { Trusts } from './trust-proxy.ts'
-import { neverFromClient, neverFromUpstream } from './withheld-fields.ts'
+import { neverFromClient, neverFromUpstream, ofProxies } from './withheld-fields.ts'
 
 /** What an upstream is told of us. */
 export interface ForwardedFacts {
@@ -51,7 +51,7 @@ export function createHeaderRules(target: Target, { proto, host, trusts, ownCook
   const passes = remembering(rememberedNames, (name) => {
     const lower = name.toLowerCase()
     // Servers that read CGI variables take `X_Forwarded_For` for `X-Forwarded-For`.
-    return !dropped.has(lower) && !lower.startsWith('x-forwarded-') && !lower.includes('_')
+    return !dropped.has(lower) && !ofProxies.test(lower) && !lower.includes('_')
   })
   const returned = (received: IncomingHttpHeaders, { connection }: IncomingHttpHeaders) => {
     const named = namedByConnection(connection)

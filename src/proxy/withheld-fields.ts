@@ -23,23 +23,27 @@ export const neverFromClient = [
   'authorization',
   'dpop',
   antiForgeryHeader.name,
-  'forwarded',
-  'x-real-ip',
-  'x-client-ip',
-  'x-cluster-client-ip',
-  'true-client-ip',
-  'client-ip',
-  'cf-connecting-ip',
-  'fastly-client-ip',
-  'x-original-forwarded-for',
+  'cf-pseudo-ipv4',
+  'cloudfront-viewer-address',
+  'front-end-https',
   'x-envoy-external-address',
+  'x-host',
   'x-original-host',
+  'x-scheme',
+  'x-url-scheme',
   'x-original-url',
   'x-rewrite-url',
   'x-http-method',
   'x-http-method-override',
   'x-method-override',
 ]
+
+/**
+ * Names under which proxies tell for whom they speak. There is no list of them all, and upstreams believe many that no proxy
+ * of theirs sends.
+ */
+export const ofProxies =
+  /(?:^|-)(?:forwarded(?:-|$)|(?:client|connecting|originating|real|remote|user)-?(?:ip|ipv6|addr)$)/
 
 /** What an upstream must not say to the browser in our name. */
 export const neverFromUpstream = [
