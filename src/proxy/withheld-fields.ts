@@ -53,6 +53,14 @@ export const neverFromUpstream = [
   'clear-site-data',
   'strict-transport-security',
   'alt-svc',
+  // These, too, are remembered for all of our origin: where browsers report every address of it to, codes and states among
+  // them, what a worker may rule over, and what sessions are refreshed by.
+  'nel',
+  'report-to',
+  'service-worker-allowed',
+  'secure-session-registration',
+  // A token, ours or another one.
+  'authorization',
   'server',
   'www-authenticate',
   'x-powered-by',

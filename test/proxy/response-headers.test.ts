@@ -64,6 +64,11 @@ describe('what an upstream says in its headers', { concurrency: false }, () => {
     'X-Accel-Redirect: /internal',
     'Strict-Transport-Security: max-age=0',
     'Alt-Svc: h3=":443"',
+    'NEL: {"report_to":"theirs","max_age":9999,"success_fraction":1}',
+    'Report-To: {"group":"theirs","max_age":9999,"endpoints":[{"url":"https://evil.example"}]}',
+    'Service-Worker-Allowed: /',
+    'Secure-Session-Registration: (ES256);path="/api/start"',
+    'Authorization: Bearer of-the-upstream',
   ]) {
     test(`${said} is for nobody on our side`, async () => {
       assert.deepEqual(await passed(said.split(':', 1)[0] ?? '', said), [])
