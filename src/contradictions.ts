@@ -38,12 +38,15 @@ export function contradictions(input: object, facts: { production: boolean }): s
   for (const entry of Array.isArray(raw['routes']) ? raw['routes'] : []) {
     const path: unknown = typeof entry === 'object' && entry !== null ? entry.path : undefined
     if (typeof path !== 'string') continue
-    const { token, accessToken, exchange } = entry
+    const { token, scope, accessToken, exchange } = entry
     if (exchange !== undefined && accessToken !== undefined)
       found.push(`routes: ${path} has both accessToken and exchange`)
     if (exchange !== undefined && token === 'client') found.push(`routes: ${path} has no user's token to exchange`)
     if (token === 'none' && (accessToken ?? exchange) !== undefined) {
       found.push(`routes: ${path} goes without a token, and says what for`)
+    }
+    if (scope !== undefined && (token === 'none' || token === 'optional')) {
+      found.push(`routes: ${path} demands a scope, and lets in whoever comes without a session`)
     }
     const folded = path.toLowerCase()
     if (seen.has(folded)) found.push(`routes: ${path} is there twice (paths may not differ by case alone)`)

@@ -81,6 +81,12 @@ describe('options', () => {
     'what a token is for that is not put on': {
       routes: [{ path: '/api', upstream: 'http://a', token: 'none', accessToken: { audience: 'a' } }],
     },
+    'a scope that nobody would be asked for': {
+      routes: [{ path: '/api', upstream: 'http://a', token: 'none', scope: 'admin' }],
+    },
+    'a scope that holds up those alone who have logged in': {
+      routes: [{ path: '/api', upstream: 'http://a', token: 'optional', scope: 'admin' }],
+    },
     'an upstream with a query': { routes: [{ path: '/api', upstream: 'http://a/?x' }] },
     'an upstream whose path resolves to another': { routes: [{ path: '/api', upstream: 'http://a/b/../c' }] },
     'an upstream with credentials': { routes: [{ path: '/api', upstream: 'http://u:p@a' }] },
