@@ -63,6 +63,11 @@ const refused: Record<string, Odd> = {
   'a chunk extension with a bare CR': chunked('5;\rx\r\nhello\r\n0\r\n\r\n'),
   'a chunk extension with a quoted line end': chunked('5;x="y\r\n"\r\nhello\r\n0\r\n\r\n'),
   'a chunk extension without end': chunked(`5;${'x'.repeat(20_000)}\r\nhello\r\n0\r\n\r\n`),
+  'chunks in HTTP/1.0': {
+    startLine: 'POST /api/odd HTTP/1.0\r\n',
+    headers: 'Connection: keep-alive\r\nTransfer-Encoding: chunked\r\n',
+    body: '5\r\nhello\r\n0\r\n\r\n',
+  },
   'two codings': coded(' identity, chunked'),
   'two codings in two lines': coded(' identity\r\nTransfer-Encoding: chunked'),
   'compressed chunks': coded(' gzip, chunked'),
