@@ -113,6 +113,7 @@ export function createBff(options: BffOptions, parts: { log?: Logger; store?: St
     providerLogout,
     watch,
     userSessions,
+    say,
   }
   const endpoints = createEndpoints(endpointParts, headers.endpoints, answer)
   const proxy = createProxy(checked, jar.sessionName, cookie.ref, tokens, streams, say)

@@ -1,5 +1,6 @@
 import type { IncomingMessage, ServerResponse } from 'node:http'
 import { closeBehind } from '../http/linger.ts'
+import { demandUnread } from '../http/unread-body.ts'
 import { type Endpoint, type EndpointParts, sendJson } from './endpoint.ts'
 
 /** A logout token is a few hundred bytes; one with long names is still far from this. */
@@ -9,8 +10,9 @@ const maxBodyBytes = 65_536
 export const refusedPerMinute = 300
 
 /** The provider says whom it has logged out (OpenID Connect Back-Channel Logout 1.0, section 2.5). */
-export function backchannel({ providerLogout }: EndpointParts): Endpoint {
+export function backchannel({ providerLogout, say }: EndpointParts): Endpoint {
   return async (request, response) => {
+    demandUnread(request, say)
     const form = await readForm(request)
     const [logoutToken, second] = form?.getAll('logout_token') ?? []
     if (logoutToken === undefined || second !== undefined) {

@@ -10,6 +10,7 @@ import type { SessionCookie } from '../session/session-cookie.ts'
 import type { SessionWatch } from '../session/session-watch.ts'
 import type { Sessions } from '../session/sessions.ts'
 import type { UserSessions } from '../session/user-sessions.ts'
+import type { Say } from '../telemetry/events.ts'
 
 /** What endpoints work with. No token, and nothing that yields one, is among it. */
 export interface EndpointParts {
@@ -23,6 +24,7 @@ export interface EndpointParts {
   providerLogout: ProviderLogout
   watch: SessionWatch
   userSessions: UserSessions
+  say: Say
 }
 
 /** Answers a request, or throws what stops it. */

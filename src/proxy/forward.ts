@@ -4,6 +4,7 @@ import type { Dispatcher } from 'undici'
 import { BffError } from '../errors.ts'
 import { askForBody } from '../http/expect-continue.ts'
 import { hasBody } from '../http/framing.ts'
+import { demandUnread } from '../http/unread-body.ts'
 import type { Say } from '../telemetry/events.ts'
 import type { Timing } from '../timing.ts'
 import type { SignedIn } from '../tokens/signed-in.ts'
@@ -110,17 +111,11 @@ export function createForwarder(
   }
 }
 
-/**
- * @throws BffError `payload_too_large` when the client says so itself, `internal` when somebody has read it already:
- *   waiting for it would never end
- */
+/** @throws BffError `payload_too_large` when the client says so itself, `internal` when somebody has read it already */
 function bodyOf(request: IncomingMessage, maxBytes: number | undefined, say: Say): Readable | null {
   if (!hasBody(request)) return null
   const { 'transfer-encoding': chunked, 'content-length': length } = request.headers
-  if (request.readableDidRead) {
-    say('body_already_read', { remedy: 'put bff.router before any body parser' })
-    throw new BffError('internal')
-  }
+  demandUnread(request, say)
   if (maxBytes === undefined) return request
   if (Number(length) > maxBytes) throw new BffError('payload_too_large')
   // The length that was said is held to by the parser; only what comes in chunks has to be counted.

@@ -42,6 +42,17 @@ describe('inside a server of somebody else', { concurrency: false }, () => {
     assert.equal((await fetch(`${origin}/api/x`, { headers: { cookie: at.cookie, 'x-csrf': '1' } })).status, 200)
   })
 
+  test('a logout token that a parser has read before us is not taken for none: the log says what to do', async () => {
+    const app = express()
+    app.use(express.urlencoded(), at.bff.router)
+    const { origin } = await at.serve(app)
+    at.said.length = 0
+    const body = new URLSearchParams({ logout_token: 'of the provider' })
+    const response = await fetch(`${origin}/bff/backchannel`, { method: 'POST', body })
+    assert.deepEqual([response.status, (await response.json()).code], [500, 'internal'])
+    assert.ok(events().includes('body_already_read'))
+  })
+
   test('a WebSocket without attach is refused, and the log says what to do', async () => {
     const { origin } = await at.serve(at.bff.handle)
     at.said.length = 0
