@@ -22,6 +22,7 @@ export interface BffClient {
    * Leaves for the login page.
    * @param returnUrl path to come back to @default where the browser is now
    * @param loginUrl of a problem `step_up_required`
+   * @throws TypeError when that is none of our logins: an API can have written the answer it was read from
    */
   login(returnUrl?: string, loginUrl?: string): void
   /**
@@ -58,7 +59,10 @@ export function createBffClient({ basePath = '/bff' }: BffClientOptions = {}): B
     fetch: call,
     login(returnUrl = location.pathname + location.search + location.hash, loginUrl) {
       const query = new URLSearchParams({ returnUrl })
-      location.assign(loginUrl === undefined ? `${basePath}/login?${query}` : `${loginUrl}&${query}`)
+      const plain = `${basePath}/login?`
+      if (loginUrl !== undefined && !loginUrl.startsWith(plain))
+        throw new TypeError('loginUrl is not one of our logins')
+      location.assign(loginUrl === undefined ? `${plain}${query}` : `${loginUrl}&${query}`)
     },
     watch(listeners) {
       let source: EventSource

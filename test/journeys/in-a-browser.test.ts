@@ -107,6 +107,39 @@ describe('a person with a browser', () => {
     await context.close()
   })
 
+  test("an API's answer sends nobody elsewhere by a loginUrl of its own", async () => {
+    await using demo = await startDemo('memory')
+    const { world } = demo
+    const context = await chromium.newContext()
+    const page = await context.newPage()
+    await logIn(page, world)
+    /** @returns what the client throws, if it does */
+    const follow = (loginUrl: string) =>
+      page.evaluate(async (url) => {
+        const client = '/client.js'
+        const { createBffClient } = await import(client)
+        try {
+          createBffClient().login('/', url)
+        } catch (error) {
+          return String(error)
+        }
+      }, loginUrl)
+    const elsewhere = [
+      `${world.provider.issuer}/?`,
+      '//evil.example/bff/login?',
+      'javascript:alert(1)//bff/login?',
+      '/api/x?',
+    ]
+    for (const loginUrl of [...elsewhere, '/bff/logout?', '/bff/login/../logout?', '\n//evil.example', '']) {
+      assert.match((await follow(loginUrl)) ?? 'it went there', /^TypeError/, loginUrl)
+    }
+    assert.equal(page.url(), `${world.origin}/`)
+    const asked = page.waitForRequest((request) => request.url().startsWith(`${world.origin}/bff/login?`))
+    await follow('/bff/login?max_age=0').catch(() => undefined) // it has left already
+    assert.equal((await asked).url(), `${world.origin}/bff/login?max_age=0&returnUrl=%2F`)
+    await context.close()
+  })
+
   test('another site can neither call the API nor log anybody out, whatever it sends', async () => {
     await using demo = await startDemo('memory')
     const { world } = demo
