@@ -31,7 +31,10 @@ export function createRateLimits({ sessionSecret }: Options, store: Store, say: 
   const [secret] = sessionSecret
   if (secret === undefined) throw new TypeError('a rate limit needs a secret')
   const hashKey = deriveKey(secret, 'rate limit')
-  const keyOf = ({ ip = '' }: Request) => createHmac('sha256', hashKey).update(ipKeyGenerator(ip)).digest('base64url')
+  const keyOf = ({ ip = '' }: Request) =>
+    createHmac('sha256', hashKey)
+      .update(ipKeyGenerator(withoutPort(ip)))
+      .digest('base64url')
 
   return {
     ofRequests(name, perMinute) {
@@ -77,6 +80,11 @@ export function createRateLimits({ sessionSecret }: Options, store: Store, say: 
       }
     },
   }
+}
+
+/** Some proxies (Azure Application Gateway, IIS) say the client's port too: with each connection it would be somebody else. */
+function withoutPort(address: string): string {
+  return address.replace(/^(?:([\d.]+)|\[(.+)\]):\d+$/, '$1$2')
 }
 
 function tooMany(resetTime: Date | undefined): BffError {

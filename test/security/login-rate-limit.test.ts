@@ -49,6 +49,18 @@ for (const store of ['redis', 'memory'] as const) {
       })
     }
 
+    test('an address is the same whichever port a proxy names with it', async () => {
+      for (const [address, other] of [
+        ['203.0.113.20', '203.0.113.21'],
+        ['[2001:db8:3::1]', '[2001:db8:4::1]'],
+      ]) {
+        for (let i = 0; i < perMinute; i++)
+          assert.equal((await ask('/bff/login', `${address}:${50_000 + i}`)).status, 302)
+        assert.equal((await ask('/bff/login', `${address}:60000`)).status, 429)
+        assert.equal((await ask('/bff/login', `${other}:60000`)).status, 302)
+      }
+    })
+
     test('a person who is refused gets a page with the code and a way to try again', async () => {
       for (let i = 0; i < perMinute; i++) await ask('/bff/login', '203.0.113.9')
       const page = await (await ask('/bff/login', '203.0.113.9')).text()
@@ -81,7 +93,7 @@ for (const store of ['redis', 'memory'] as const) {
       const reached = world.log.filter(({ msg }) => msg === 'rate_limit_reached')
       assert.deepEqual(
         reached.map(({ limit }) => limit),
-        ['login', 'callback', 'login', 'login'],
+        ['login', 'callback', 'login', 'login', 'login', 'login'],
       )
       assert.equal(/203\.0\.113|2001:db8/.test(JSON.stringify(world.log)), false)
     })
