@@ -23,6 +23,9 @@ export const neverFromClient = [
   'authorization',
   'dpop',
   antiForgeryHeader.name,
+  // RFC 9440, section 4: what a proxy has seen of the client's certificate.
+  'client-cert',
+  'client-cert-chain',
   'cf-pseudo-ipv4',
   'cloudfront-viewer-address',
   'front-end-https',
