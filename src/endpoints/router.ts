@@ -2,7 +2,7 @@ import express, { type ErrorRequestHandler, type Express, type RequestHandler } 
 import { BffError } from '../errors.ts'
 import { demandAntiForgery } from '../http/anti-forgery.ts'
 import type { ErrorAnswer } from '../http/error-answer.ts'
-import { demandNavigation, demandNavigationFromElsewhere } from '../http/navigation.ts'
+import { demandFollowed, demandNavigation, demandNavigationFromElsewhere } from '../http/navigation.ts'
 import type { SetHeaders } from '../http/security-headers.ts'
 import { paths } from '../wire.ts'
 import { backchannel, refusedPerMinute } from './backchannel.ts'
@@ -49,6 +49,10 @@ export function createEndpoints(parts: EndpointParts, setHeaders: SetHeaders, an
     demandNavigationFromElsewhere(request)
     next()
   }
+  const followed: RequestHandler = (request, _response, next) => {
+    demandFollowed(request)
+    next()
+  }
   const logins = (name: string) => limits.ofRequests(name, options.loginsPerMinute)
   const session = cookie.middleware
   const at = (path: string) => options.basePath + path
@@ -64,7 +68,7 @@ export function createEndpoints(parts: EndpointParts, setHeaders: SetHeaders, an
   app.get(at(paths.sessions), header, session, listSessions(parts))
   app.delete(at(paths.sessions), header, session, endOtherSessions(parts))
   app.delete(at(paths.session), header, session, endSession(parts))
-  app.get(at(paths.logout), session, logoutByNavigation(parts))
+  app.get(at(paths.logout), followed, session, logoutByNavigation(parts))
   app.post(at(paths.logout), header, session, logoutByScript(parts))
   app.get(at(paths.logoutCallback), logoutCallback(parts))
   app.post(at(paths.backchannel), limits.ofRefusals('backchannel', refusedPerMinute, backchannel(parts)))

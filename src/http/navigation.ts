@@ -7,7 +7,9 @@ import { BffError } from '../errors.ts'
  * @param crossSite whether another site may send a window here; if not, whoever does not say where they come from may neither
  * @throws BffError `anti_forgery`
  */
-export function demandNavigation({ headers }: IncomingMessage, crossSite: boolean): void {
+export function demandNavigation(request: IncomingMessage, crossSite: boolean): void {
+  demandFollowed(request)
+  const { headers } = request
   const destination = headers['sec-fetch-dest']
   if (destination !== undefined && destination !== 'document') throw new BffError('anti_forgery')
   // `none` is the user's own doing: the address bar, a bookmark.
@@ -21,4 +23,13 @@ export function demandNavigation({ headers }: IncomingMessage, crossSite: boolea
  */
 export function demandNavigationFromElsewhere(request: IncomingMessage): void {
   if (request.headers['sec-fetch-site'] !== 'same-origin') demandNavigation(request, true)
+}
+
+/**
+ * A link that changes something has to be followed by its user: browsers fetch where links lead ahead of that, as a page or
+ * a proxy in front tells them to, and say so (Fetch Standard, `Sec-Purpose`).
+ * @throws BffError `anti_forgery`; the browser asks again when its user does follow
+ */
+export function demandFollowed({ headers }: IncomingMessage): void {
+  if (headers['sec-purpose']?.includes('prefetch')) throw new BffError('anti_forgery')
 }

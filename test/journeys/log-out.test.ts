@@ -67,6 +67,19 @@ for (const store of ['redis', 'memory'] as const) {
       assert.equal((await browser.get(back)).headers.get('location'), '/', 'its state is taken once')
     })
 
+    test('a logout link that a browser fetches ahead of its user does nothing', async () => {
+      await using world = await startWorld({ store })
+      const browser = world.browser()
+      await browser.login()
+      const link = await logoutUrlOf(browser)
+      for (const purpose of ['prefetch', 'prefetch;prerender']) {
+        assert.equal((await browser.get(link, { 'sec-purpose': purpose })).status, 403)
+      }
+      assert.equal((await browser.api('/bff/user')).status, 200)
+      await browser.logout(link)
+      assert.equal((await browser.api('/bff/user')).status, 401)
+    })
+
     test("a logout link without this session's own sid does nothing", async () => {
       await using world = await startWorld({ store })
       const alice = world.browser()

@@ -38,6 +38,15 @@ describe('who may start a login', () => {
     })
   }
 
+  for (const purpose of ['prefetch', 'prefetch;prerender', 'prefetch;anonymous-client-ip']) {
+    test(`not ahead of its user: ${purpose}`, async () => {
+      const said = { 'sec-fetch-dest': 'document', 'sec-fetch-site': 'same-origin', 'sec-purpose': purpose }
+      const response = await start(world, said)
+      assert.equal(response.status, 403)
+      assert.deepEqual(response.headers.getSetCookie(), [])
+    })
+  }
+
   test('a browser that says nothing of it', async () => assert.equal((await start(world, {})).status, 302))
 })
 
