@@ -29,6 +29,7 @@ async function readKeys(client: CommandSender): Promise<Buffer[]> {
     await client.sendCommand(['SELECT', String(database)])
     for (const key of flatten(await client.sendCommand(['KEYS', '*']))) {
       const type = String(await client.sendCommand(['TYPE', key]))
+      if (type === 'none') continue // it has just run out
       const reader = readers[type]
       if (reader === undefined) throw new Error(`cannot read a ${type} of Redis`)
       seen.push(key, ...flatten(await client.sendCommand(reader(key))))
