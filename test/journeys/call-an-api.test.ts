@@ -1,8 +1,9 @@
 import assert from 'node:assert/strict'
 import { after, before, describe, test } from 'node:test'
 import type { Browser } from '../support/browser.ts'
+import { freePort } from '../support/free-port.ts'
 import { recordSecret } from '../support/secrets.ts'
-import { type Echo, sha256, startUpstream } from '../support/upstream.ts'
+import { type Echo, sha256 } from '../support/upstream.ts'
 import { startWorld, type World } from '../support/world.ts'
 
 describe('calling an API', () => {
@@ -159,9 +160,8 @@ describe('calling an API', () => {
   })
 
   test('an upstream that is away is 502, and the session lives', async () => {
-    const away = await startUpstream()
-    await using other = await startWorld({ bff: { routes: [{ path: '/api', upstream: away.url }] } })
-    await away.close()
+    const routes = [{ path: '/api', upstream: `http://127.0.0.1:${await freePort()}` }]
+    await using other = await startWorld({ bff: { routes } })
     const user = other.browser()
     await user.login()
     const response = await user.api('/api/x')
