@@ -25,7 +25,7 @@ export interface WorldOptions {
    * to accept the certificate (`ignoreHTTPSErrors`). @default false
    */
   https?: boolean
-  /** The product's deadlines divided by ten, but for the store's and that of connecting. @default false */
+  /** The product's deadlines divided by ten, but for those within which the network answers. @default false */
   hurried?: boolean
   bff?: Partial<BffOptions>
   provider?: Partial<ProviderOptions>
@@ -166,7 +166,14 @@ function redisOptions(redisUrl = process.env['TEST_REDIS_URL']): Partial<BffOpti
 const whole = timingSchema.parse({})
 
 /** A busy machine may keep what waits for the network waiting for longer than a tenth of its time, without any fault. */
-const roomForTheNetwork = { store: 300, grace: 450, connect: whole.connect }
+const roomForTheNetwork = {
+  store: 600,
+  lease: 2_000,
+  grace: 750,
+  waiter: 3_000,
+  connect: whole.connect,
+  ask: whole.ask,
+}
 
 function tenthOfTiming(): Record<string, number> {
   const tenth = Object.entries(whole).map(([name, ms]) => [name, ms / 10] as const)
