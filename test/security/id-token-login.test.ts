@@ -68,7 +68,7 @@ async function begin(d: Deviations, options: WorldOptions = {}): Promise<World> 
 }
 
 async function until(holds: () => boolean): Promise<void> {
-  const last = performance.now() + 5_000
+  const last = performance.now() + 20_000
   while (!holds()) {
     assert.ok(performance.now() < last, 'it never came to that')
     await turn()

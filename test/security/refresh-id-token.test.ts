@@ -41,7 +41,7 @@ async function claimsOf(browser: Browser): Promise<Record<string, unknown>> {
 }
 
 async function until(holds: () => boolean | Promise<boolean>): Promise<void> {
-  const last = performance.now() + 5_000
+  const last = performance.now() + 20_000
   while (!(await holds())) {
     assert.ok(performance.now() < last, 'it never came to that')
     await turn()
