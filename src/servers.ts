@@ -6,6 +6,7 @@ import { holdContinue } from './http/expect-continue.ts'
 import { hasBody } from './http/framing.ts'
 import { closeBehind } from './http/linger.ts'
 import { lastOwed, noteOrder, responseUnderWay } from './http/turns.ts'
+import { limitUntaken } from './http/untaken.ts'
 
 /** Longer than load balancers keep theirs: of two ends that keep a connection the one that asks has to close it. */
 const keepAliveMs = 65_000
@@ -14,8 +15,8 @@ const keepAliveMs = 65_000
 const headMs = 60_000
 
 /**
- * A server of our own. A request may take as long as it likes to arrive, so long as it keeps coming.
- * @param pauseMs how long nothing of a body may come before its connection is closed
+ * A server of our own. A request may take as long as it likes to arrive, so long as it keeps coming; so may an answer.
+ * @param pauseMs how long nothing of a body may come, or nothing of an answer be taken, before its connection is closed
  */
 export function createOwnServer(handle: RequestListener, pauseMs: number): Server {
   // What has no Host is ours to refuse: Node would, and then hand over what lies behind it.
@@ -26,6 +27,7 @@ export function createOwnServer(handle: RequestListener, pauseMs: number): Serve
     if (!request.complete && hasBody(request)) limitPauses(request, response, pauseMs)
     handle(request, response)
   })
+  limitUntaken(server, pauseMs)
   return server
 }
 

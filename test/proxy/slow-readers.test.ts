@@ -1,10 +1,15 @@
 import assert from 'node:assert/strict'
 import { once } from 'node:events'
-import type { Socket } from 'node:net'
+import { mkdtemp, rm, writeFile } from 'node:fs/promises'
+import type { AddressInfo, Socket } from 'node:net'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
 import { after, before, describe, test } from 'node:test'
 import { setTimeout as pause } from 'node:timers/promises'
+import { createBff } from '../../src/index.ts'
+import { createRecordedLog } from '../support/recorded-log.ts'
 import { startWorld, type World } from '../support/world.ts'
-import { ask, type RawUpstream, signInLines, startRawUpstream } from './raw-peers.ts'
+import { ask, openLine, type RawUpstream, signInLines, startRawUpstream } from './raw-peers.ts'
 
 /** How long a client may take nothing. */
 const limitMs = 1_000
@@ -58,6 +63,70 @@ describe('a client that does not take what it is sent', { concurrency: false }, 
     upstream.write('the last')
     await line.until('the last')
     line.socket.destroy()
+  })
+
+  describe('on a server of ours', () => {
+    const onlyMuch = 'HTTP/1.1 200 OK\r\nContent-Length: 15000\r\n\r\n'.padEnd(15_048, 'x')
+    const open = 'GET /open/x HTTP/1.1\r\nHost: localhost\r\nX-CSRF: 1\r\n\r\n'
+    const file = 'GET /big.txt HTTP/1.1\r\nHost: localhost\r\n\r\n'
+    let at: AsyncDisposableStack
+    let accepted: () => Promise<Socket>
+    let port: number
+    before(async () => {
+      await using starting = new AsyncDisposableStack()
+      const spa = await mkdtemp(join(tmpdir(), 'spa-'))
+      starting.defer(() => rm(spa, { recursive: true }))
+      await writeFile(join(spa, 'index.html'), '<!doctype html>')
+      await writeFile(join(spa, 'big.txt'), burst)
+      const routes = [{ path: '/open', upstream: raw.url, token: 'none' as const }]
+      const options = { ...world.options, port: 0, spa, routes, timing: { idleBody: limitMs } }
+      const bff = createBff(options, createRecordedLog())
+      starting.defer(() => bff.close())
+      const server = await bff.listen()
+      accepted = async () => (await once(server, 'connection'))[0]
+      port = (server.address() as AddressInfo).port // only pipes have a string
+      at = starting.move()
+    })
+    after(() => at.disposeAsync())
+
+    /** Both ends of a connection whose client does not read. */
+    async function unread(): Promise<{ far: Socket; near: Socket }> {
+      const [near, { socket: far }] = await Promise.all([accepted(), openLine(port)])
+      far.pause()
+      return { far, near }
+    }
+
+    test('is let go in time where it is a file of the SPA', async () => {
+      const { far, near } = await unread()
+      far.write(file)
+      await once(near, 'close', { signal: AbortSignal.timeout(30 * limitMs) })
+      far.destroy()
+    })
+
+    test('is let go in time where each of its answers goes out at once', async () => {
+      raw.say((socket) => void socket.write(onlyMuch))
+      const { far, near } = await unread()
+      const late = AbortSignal.timeout(30 * limitMs)
+      const before = raw.log.length
+      for (let asked = 0; !near.destroyed; await pause(5, null, { signal: late })) {
+        if (raw.log.length - before < asked) continue
+        far.write(open.repeat(20))
+        asked += 20
+      }
+      far.destroy()
+    })
+
+    test('but a little from time to time gets all of a file', async () => {
+      const { far } = await unread()
+      far.write(file)
+      const began = performance.now()
+      for (let taken = 0; taken < burst.length; taken += aMouthful) {
+        await take(far, taken + aMouthful)
+        await pause(limitMs / 6)
+      }
+      assert.ok(performance.now() - began > 1.5 * limitMs)
+      far.destroy()
+    })
   })
 })
 
