@@ -51,8 +51,8 @@ const fields = z.strictObject({
       if (url === null || !/^https?:$/.test(url.protocol)) context.addIssue('must be an http or https URL')
       else if (url.search !== '' || url.hash !== '' || url.username !== '' || url.password !== '') {
         context.addIssue('must be an origin and a base path, nothing else')
-      } else if (value.includes('\\') || (url.pathname !== '/' && url.pathname !== value.slice(url.origin.length))) {
-        context.addIssue('has a path that does not stay as it is written')
+      } else if (url.pathname !== writtenPath(value) || url.pathname.includes('//')) {
+        context.addIssue('has a path that could be read in two ways')
       }
     })
     .describe('origin and base path that take the place of `path`'),
@@ -112,6 +112,11 @@ export const routeSchema = fields
   .refine(({ forwardCookies, requestHeaders: { set } }) => forwardCookies.length === 0 || set['cookie'] === undefined, {
     error: 'sets cookie, where forwardCookies go',
   })
+
+/** The path of an http URL as it stands there; a parser resolves it, and spells hosts and ports in ways of its own. */
+function writtenPath(url: string): string {
+  return url.replace(/^https?:\/\/[^/\\?#\s]*/i, '') || '/'
+}
 
 /** `null` for what is no absolute URL. */
 export function parseUrl(value: string): URL | null {

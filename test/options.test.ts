@@ -89,6 +89,12 @@ describe('options', () => {
     },
     'an upstream with a query': { routes: [{ path: '/api', upstream: 'http://a/?x' }] },
     'an upstream whose path resolves to another': { routes: [{ path: '/api', upstream: 'http://a/b/../c' }] },
+    'an upstream whose path resolves to none': { routes: [{ path: '/api', upstream: 'http://a/b/..' }] },
+    'an upstream with an empty segment': { routes: [{ path: '/api', upstream: 'http://a/b//' }] },
+    'an upstream without slashes': { routes: [{ path: '/api', upstream: 'http:a' }] },
+    'an upstream with a space': { routes: [{ path: '/api', upstream: 'http://a ' }] },
+    'an upstream with a backslash': { routes: [{ path: '/api', upstream: 'http://a\\' }] },
+    'an upstream with an empty query': { routes: [{ path: '/api', upstream: 'http://a?' }] },
     'an upstream with credentials': { routes: [{ path: '/api', upstream: 'http://u:p@a' }] },
     'a header to set that measures bodies': {
       routes: [{ path: '/api', upstream: 'http://a', responseHeaders: { set: { 'Transfer-Encoding': 'chunked' } } }],
@@ -132,6 +138,11 @@ describe('options', () => {
     }
     assert.deepEqual(problemsOf({ routes: [route] }), [])
   })
+
+  for (const upstream of ['https://api.example:443/v1', 'HTTP://API.example/v1/', 'http://[0:0:0:0:0:0:0:1]:4000/v1']) {
+    test(`an upstream is ${upstream} however its host and port are spelt`, () =>
+      assert.deepEqual(problemsOf({ routes: [{ path: '/a', upstream }] }), []))
+  }
 
   test('no store at all is memory, and refused in production', () => {
     assert.equal(parseOptions({ ...good, redisUrl: undefined }, { production: false }).store, 'memory')
