@@ -1,6 +1,7 @@
 import type { IncomingMessage, ServerResponse } from 'node:http'
 import type { BffError } from '../errors.ts'
 import type { ProblemBody } from '../wire.ts'
+import { hasBody } from './framing.ts'
 import { closeBehind } from './linger.ts'
 import { requestId } from './request-id.ts'
 
@@ -13,8 +14,9 @@ export function problemBody(error: BffError, requestId: string): string {
 
 /** Answers with problem details. Touches no cookie. */
 export function sendProblem(request: IncomingMessage, response: ServerResponse, error: BffError): void {
-  // What is left of a request that was answered early would be taken for the next one.
-  if (!request.complete) closeBehind(response)
+  // What is left of a request that was answered early would be taken for the next one. Node says that a request is complete
+  // only once it has been handed over, so that one without a body may not be so yet.
+  if (!request.complete && hasBody(request)) closeBehind(response)
   send(response, error, 'application/problem+json', problemBody(error, requestId(request)))
 }
 

@@ -91,6 +91,18 @@ describe('a request that is answered before it has been read', { concurrency: fa
     })
   }
 
+  test('and has no body keeps its connection', async () => {
+    const line = await openLine(world.relay.port)
+    for (const [target, code] of [
+      ['/nothing', 'no_route'],
+      ['*', 'bad_target'],
+    ]) {
+      line.socket.write(`GET ${target} HTTP/1.1\r\n${own}\r\n`)
+      await line.until(`"${code}"`)
+    }
+    line.socket.destroy()
+  })
+
   test('nothing that comes behind it is acted upon', async () => {
     raw.say((socket) => void socket.write(fine))
     const { length } = raw.log

@@ -35,8 +35,7 @@ describe('a request that comes behind another one, before that has been answered
     'a call of an API': { says: () => get('/api/x'), statuses: [200, 400], asked: ['GET /x'] },
     'a call without a session': { says: () => get('/api/x', nobody), statuses: [403, 400], asked: [] },
     'a request to an endpoint of ours': { says: () => get('/bff/user'), statuses: [200, 400], asked: [] },
-    // Behind what is refused at first sight the connection ends.
-    'a path under no route': { says: () => get('/nothing', nobody), statuses: [404], asked: [] },
+    'a path under no route': { says: () => get('/nothing', nobody), statuses: [404, 400], asked: [] },
   }
   for (const [name, { says, statuses, asked }] of Object.entries(first)) {
     for (const whose of ['a user', 'nobody']) {
