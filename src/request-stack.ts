@@ -97,11 +97,19 @@ export function createRequestStack(parts: {
   return {
     handle: (request, response) => inTurn(request, response, handlerFor(request, response) ?? refuse('no_route')),
     router(request, response, next) {
+      const { url } = request
+      request.url = askedFor(request)
       const handler = handlerFor(request, response)
-      if (handler === null) next()
-      else inTurn(request, response, handler)
+      if (handler !== null) return inTurn(request, response, handler)
+      request.url = url
+      next()
     },
     upgrade,
     attach: (server) => attachTo(server, { isRoute, upgrades: proxy.upgrades, upgrade, refuseConnect, clientError }),
   }
+}
+
+/** The target as the client sent it: ours are whole paths, of which Express takes off what a middleware is mounted on. */
+function askedFor({ url, baseUrl, originalUrl }: IncomingMessage & { baseUrl?: string; originalUrl?: string }) {
+  return baseUrl ? originalUrl : url
 }

@@ -53,6 +53,25 @@ describe('inside a server of somebody else', { concurrency: false }, () => {
     assert.ok(events().includes('body_already_read'))
   })
 
+  test('mounted on its own paths it serves them, byte for byte, and on others nothing', async () => {
+    const app = express()
+    app.use(['/api', '/bff', '/other'], at.bff.router)
+    app.use((request, response) => void response.status(418).send(request.url))
+    const { origin } = await at.serve(app)
+    const headers = { cookie: at.cookie, 'x-csrf': '1' }
+    const asked: string[] = []
+    at.world.upstream.onRequest(({ url = '' }) => {
+      asked.push(url)
+      return false
+    })
+    const targets = ['/api', '/api?x', '/api/a%20b?y', '/bff/user', '/other/api/x', '/other/bff/user', '/API/x']
+    const statuses: number[] = []
+    for (const target of targets) statuses.push((await fetch(origin + target, { headers })).status)
+    assert.deepEqual(statuses, [200, 200, 200, 200, 418, 418, 404])
+    assert.deepEqual(asked, ['/', '/?x', '/a%20b?y'])
+    assert.equal(await (await fetch(`${origin}/other/a%20b?y`)).text(), '/other/a%20b?y')
+  })
+
   test('a WebSocket without attach is refused, and the log says what to do', async () => {
     const { origin } = await at.serve(at.bff.handle)
     at.said.length = 0
