@@ -13,6 +13,7 @@ import { answerRefusal, type Instead, type Refusable } from './refusal.ts'
 import { wantsTrailers } from './trailers.ts'
 import type { Bind, Bound } from './upgrade.ts'
 import { upstreamProblem } from './upstream-problem.ts'
+import { writeHead } from './write-head.ts'
 
 /** One request on its way, and who wants to know how it went. */
 export interface Passed extends Refusable {
@@ -58,10 +59,7 @@ export function createPassBack(passed: Passed, insteadOf: (() => Promise<string 
     refuseAmbiguous(headers)
     // What is left of a request that was answered early would be taken for the next one.
     if (!request.complete) closeBehind(response)
-    const answer = rules.response(headers)
-    // RFC 9110, section 8.6: whoever believed it would take what comes next for the body.
-    if (status === 204) delete answer['content-length']
-    response.writeHead(status, answer)
+    writeHead(response, status, rules.response(headers))
     head = headers
     announced = Number(headers['content-length'] ?? -1)
     // These have no body whatever their headers say; waiting for one would only find fault with it.

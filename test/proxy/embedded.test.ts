@@ -72,6 +72,21 @@ describe('inside a server of somebody else', { concurrency: false }, () => {
     assert.equal(await (await fetch(`${origin}/other/a%20b?y`)).text(), '/other/a%20b?y')
   })
 
+  test('an answer has the cookies of both', async () => {
+    const app = express()
+    app.use((_request, response, next) => {
+      response.cookie('embedder', '1').cookie('other', '2')
+      next()
+    }, at.bff.router)
+    const { origin } = await at.serve(app)
+    at.world.upstream.onRequest((_request, response) => {
+      response.setHeader('set-cookie', ['theirs=3', 'nobodys=4'])
+      return false
+    })
+    const response = await fetch(`${origin}/cookies/x`, { headers: { cookie: at.cookie, 'x-csrf': '1' } })
+    assert.deepEqual(response.headers.getSetCookie(), ['embedder=1; Path=/', 'other=2; Path=/', 'theirs=3'])
+  })
+
   test('a WebSocket without attach is refused, and the log says what to do', async () => {
     const { origin } = await at.serve(at.bff.handle)
     at.said.length = 0

@@ -13,7 +13,10 @@ export interface Embedding extends AsyncDisposable {
   world: World
   /** Of a user that is logged in. */
   cookie: string
-  /** What it is configured with: its routes are `/api`, and `/live`, which echoes what WebSockets say. */
+  /**
+   * What it is configured with: its routes are `/api`, `/cookies`, whose upstream may set `theirs`, and `/live`, which
+   * echoes what WebSockets say.
+   */
   options: BffOptions
   bff: Bff
   /** What it has logged. */
@@ -34,7 +37,11 @@ export async function startEmbedding(): Promise<Embedding> {
     for (const client of echo.clients) client.terminate()
   })
   const { log, lines } = createRecordedLog()
-  const routes = [...world.options.routes, { path: '/live', upstream: live, webSocket: true }]
+  const routes = [
+    ...world.options.routes,
+    { path: '/live', upstream: live, webSocket: true },
+    { path: '/cookies', upstream: world.upstream.url, responseCookies: ['theirs'] },
+  ]
   const configured = { ...world.options, routes }
   const bff = createBff(configured, { log })
   started.defer(() => bff.close())
