@@ -11,7 +11,8 @@ import type { SignedIn } from '../tokens/signed-in.ts'
 import { createBodyLimit } from './body-limit.ts'
 import type { HeaderRules } from './headers.ts'
 import { createIdleLimit } from './idle-limit.ts'
-import { createPassBack, type Passed } from './pass-back.ts'
+import { PassBack } from './pass-back.ts'
+import type { Passed } from './passed.ts'
 import type { StepUp } from './step-up.ts'
 import type { Target } from './target.ts'
 import { acceptWebSocket, type Bind, switchesToWebSocket, type Upgrading } from './upgrade.ts'
@@ -86,7 +87,7 @@ export function createForwarder(
         }
         const again: Passed['again'] = (fresh) => {
           const headers = rules.request(request, fresh ?? token)
-          upstream.dispatchAlone({ ...options, headers }, createPassBack(passed, fresh === null ? insteadOf : null))
+          upstream.dispatchAlone({ ...options, headers }, new PassBack(passed, fresh === null ? insteadOf : null))
         }
         const passed: Passed = {
           request,
@@ -104,7 +105,7 @@ export function createForwarder(
           drainLimit,
           again: body === null && upgrade === null && idempotent.has(method) ? again : null,
         }
-        upstream.dispatch({ ...options, headers: rules.request(request, token) }, createPassBack(passed, insteadOf))
+        upstream.dispatch({ ...options, headers: rules.request(request, token) }, new PassBack(passed, insteadOf))
       })
     },
     close: () => upstream.destroy(),
