@@ -51,7 +51,7 @@ export function createRequestStack(parts: {
     if (isUnder(path, basePath)) return endpoints
     const forward = proxy.handlerFor(path)
     if (forward !== null) {
-      if (proxy.upgrades(incoming)) return refusedUpgrade(incoming, outgoing)
+      if (proxy.upgrades(incoming)) return refuseUpgrade(incoming, outgoing)
       return (request, response) =>
         void forward(request, response, null).catch((error: unknown) => answer.problem(request, response, error))
     }
@@ -63,12 +63,14 @@ export function createRequestStack(parts: {
   }
 
   /**
-   * A handshake that came as a plain request: it has to wait, or did not ask for its connection, or the server it came by
-   * was not given to `attach`.
+   * Refuses a handshake that came as a plain request: it has to wait, or does not ask for its connection, or the server it
+   * came by was not given to `attach`, which is said.
    */
-  function refusedUpgrade(request: IncomingMessage, response: ServerResponse) {
-    const isWhole = /\bupgrade\b/i.test(request.headers.connection ?? '')
-    if (isWhole && !mustWait(request, response)) say('upgrade_not_attached', { remedy: 'call bff.attach(server)' })
+  function refuseUpgrade(request: IncomingMessage, response: ServerResponse) {
+    const asksForConnection = /\bupgrade\b/i.test(request.headers.connection ?? '')
+    if (asksForConnection && !mustWait(request, response)) {
+      say('upgrade_not_attached', { remedy: 'call bff.attach(server)' })
+    }
     return refuse('bad_request')
   }
 

@@ -4,14 +4,14 @@ import { BffError } from '../errors.ts'
 const twoLocations = new Error('the upstream sent two Location headers')
 const strangeCoding = new Error('the upstream sent a body in a transfer coding that nobody asked for')
 
-/** The framing that is gone when a body gets here, and the one that changes nothing. */
+/** Chunks have been put together when a body gets here, and `identity` changes nothing. */
 const plainCoding = /^(?:chunked|identity)$/i
 
-/** @throws BffError `upstream_unreachable` for the head of a response that its readers would read in different ways */
+/** @throws BffError `upstream_unreachable` for a response's head that two readers would take for different things */
 export function refuseAmbiguous({ location, 'transfer-encoding': coding }: IncomingHttpHeaders): void {
   // Browsers differ in which of two they follow, and only one can be judged.
   if (Array.isArray(location)) throw new BffError('upstream_unreachable', { cause: twoLocations })
-  // Its name does not pass, and without it nobody could undo it (RFC 9112, section 6.1).
+  // The header does not pass, and without it no client could decode the body (RFC 9112, section 6.1).
   if (coding !== undefined && !plainCoding.test(String(coding))) {
     throw new BffError('upstream_unreachable', { cause: strangeCoding })
   }
