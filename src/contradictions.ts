@@ -27,6 +27,7 @@ export function contradictions(input: object, facts: { production: boolean }): s
     found.push('cookiePrefix: needs an https publicUrl, or no browser keeps the cookie')
   }
   if (raw['spaSources'] !== undefined && raw['spa'] === undefined) found.push('spaSources: needs spa')
+  if (raw['adminSecret'] !== undefined && raw['adminPort'] === undefined) found.push('adminSecret: needs adminPort')
   if (raw['adminPort'] !== undefined && raw['adminPort'] !== 0 && raw['adminPort'] === raw['port']) {
     found.push('adminPort: must differ from port')
   }

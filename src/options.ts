@@ -1,8 +1,9 @@
 import { z } from 'zod'
 import { contradictions } from './contradictions.ts'
 import { ConfigurationError } from './errors.ts'
-import { loopbackNames, providerShape } from './provider-options.ts'
-import { parseUrl, routeSchema } from './route-options.ts'
+import { namesIn, origin, redisUrl, trustedProxies } from './network-options.ts'
+import { providerShape } from './provider-options.ts'
+import { routeSchema } from './route-options.ts'
 import { spaSourcesSchema } from './spa-sources.ts'
 import { timingSchema } from './timing.ts'
 
@@ -10,19 +11,8 @@ const secondsLimit = 10 * 365 * 24 * 3600
 const seconds = () => z.int().positive().max(secondsLimit)
 const port = () => z.int().min(0).max(65_535)
 
-const origin = z.string().superRefine((value, context) => {
-  const url = parseUrl(value)
-  if (url === null || (url.protocol !== 'https:' && url.protocol !== 'http:')) {
-    context.addIssue('must be an origin, such as https://app.example.com')
-  } else if (value !== url.origin) {
-    context.addIssue(`must be an origin without path or trailing slash, such as ${url.origin}`)
-  } else if (url.protocol === 'http:' && !loopbackNames.has(url.hostname)) {
-    context.addIssue('must be https; http is accepted on localhost, 127.0.0.1 and [::1] only')
-  }
-})
-
 const sessionSecret = z
-  .union([z.string().transform((list) => list.split(',')), z.array(z.string())])
+  .union([z.string().transform(namesIn), z.array(z.string())])
   .refine((list) => list.length > 0 && list.every((secret) => Buffer.byteLength(secret) >= 32), {
     error: 'every secret needs at least 32 bytes; make one with: coatcheck keys generate',
   })
@@ -39,18 +29,13 @@ const shape = {
     .describe('bearer token for `/sessions` on that port'),
   ...providerShape,
   claims: z
-    .union([z.string().transform((list) => list.split(',').map((name) => name.trim())), z.array(z.string())])
+    .union([z.string().transform(namesIn), z.array(z.string())])
     .refine((names) => names.every((name) => name !== '' && name !== '__proto__'), 'has a name that cannot be a claim')
     .prefault('sub,name,email,picture,preferred_username')
     .describe('claims handed to the SPA'),
   sessionSecret: sessionSecret.describe('comma-separated; the first signs and seals, all open'),
   store: z.enum(['redis', 'memory']).optional().describe('where sessions live; `redis` when `redisUrl` is set'),
-  redisUrl: z
-    .string()
-    .regex(/^rediss?:\/\//, 'must begin with redis:// or rediss://')
-    .refine((value) => parseUrl(value) !== null, 'is not a URL')
-    .optional()
-    .describe('`redis://` or `rediss://`'),
+  redisUrl: redisUrl.optional().describe('`redis://` or `rediss://`'),
   redisPrefix: z
     .string()
     .regex(/^[A-Za-z0-9_.:-]+$/, 'may hold letters, digits and _ . : - only')
@@ -78,7 +63,7 @@ const shape = {
   cookiePrefix: z.enum(['__Host-', '__Host-Http-']).default('__Host-').describe('what browsers check the cookie by'),
   cookieSameSite: z.enum(['Strict', 'Lax']).default('Strict').describe('SameSite of the session cookie'),
   trustProxy: z
-    .union([z.boolean(), z.int().min(0), z.string().min(1)])
+    .union([z.boolean(), z.int().min(0), trustedProxies])
     .default(false)
     .describe("whose `X-Forwarded-For` is believed, as Express's `trust proxy`"),
   crossSiteLogin: z

@@ -1,3 +1,6 @@
+import { X509Certificate } from 'node:crypto'
+import { readFileSync } from 'node:fs'
+import { createSecureContext } from 'node:tls'
 import { z } from 'zod'
 
 const headerName = z
@@ -100,6 +103,9 @@ const fields = z.strictObject({
   ),
   tls: z
     .strictObject({ ca: z.string().optional(), cert: z.string().optional(), key: z.string().optional() })
+    .superRefine((files, context) => {
+      for (const problem of tlsProblems(files)) context.addIssue(problem)
+    })
     .optional()
     .describe('PEM files: authority that the upstream is trusted by, our certificate and its key'),
 })
@@ -121,4 +127,34 @@ function writtenPath(url: string): string {
 /** `null` for what is no absolute URL. */
 export function parseUrl(value: string): URL | null {
   return URL.canParse(value) ? new URL(value) : null
+}
+
+/** What else the first request would find. */
+function tlsProblems(files: { [name in 'ca' | 'cert' | 'key']?: string | undefined }): string[] {
+  const pem: { [name: string]: string } = {}
+  for (const [name, path] of Object.entries(files)) {
+    if (path === undefined) continue
+    try {
+      pem[name] = readFileSync(path, 'utf8')
+    } catch {
+      return [`${path} cannot be read`]
+    }
+  }
+  if ((files.cert === undefined) !== (files.key === undefined)) return ['needs both cert and key, or neither']
+  const { ca, ...ours } = pem
+  return [
+    ...(ca !== undefined && throws(() => new X509Certificate(ca)) ? [`${files.ca} is no certificate in PEM`] : []),
+    ...(throws(() => createSecureContext(ours))
+      ? [`${files.cert} and ${files.key} are no certificate and its key`]
+      : []),
+  ]
+}
+
+function throws(attempt: () => unknown): boolean {
+  try {
+    attempt()
+    return false
+  } catch {
+    return true
+  }
 }

@@ -1,8 +1,13 @@
 import assert from 'node:assert/strict'
 import { generateKeyPairSync } from 'node:crypto'
-import { describe, test } from 'node:test'
+import { mkdtempSync, rmSync, writeFileSync } from 'node:fs'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import { after, describe, test } from 'node:test'
+import express from 'express'
 import { ConfigurationError } from '../src/errors.ts'
 import { parseOptions } from '../src/options.ts'
+import { createCertificate } from './support/certificate.ts'
 
 const good = {
   publicUrl: 'https://app.example',
@@ -12,6 +17,21 @@ const good = {
   sessionSecret: 'x'.repeat(32),
   redisUrl: 'redis://127.0.0.1:6379',
   routes: [{ path: '/api', upstream: 'http://127.0.0.1:4000/v1' }],
+}
+
+const directory = mkdtempSync(join(tmpdir(), 'coatcheck-options-'))
+after(() => rmSync(directory, { recursive: true }))
+const { cert, key } = createCertificate()
+for (const [name, pem] of Object.entries({ cert, key, otherKey: createCertificate().key })) {
+  writeFileSync(file(name), pem)
+}
+
+function file(name: string): string {
+  return join(directory, name)
+}
+
+function tls(files: { ca?: string; cert?: string; key?: string }) {
+  return { routes: [{ path: '/api', upstream: 'https://a', tls: files }] }
 }
 
 function problemsOf(changes: object, production = false): readonly string[] {
@@ -124,6 +144,16 @@ describe('options', () => {
     'several workers without Redis': { workers: 2, redisUrl: undefined },
     'an unknown deadline': { timing: { leese: 1 } },
     'a number that is text': { port: '3000' },
+    'a Redis database that is no number': { redisUrl: 'redis://127.0.0.1:6379/sessions' },
+    'a Redis password with a bare percent sign': { redisUrl: 'redis://:50%@127.0.0.1:6379' },
+    'Redis without a scheme': { redisUrl: '127.0.0.1:6379' },
+    'a proxy to trust that is no address': { trustProxy: 'yes' },
+    'a proxy to trust in a subnet that there is not': { trustProxy: 'loopback, 10.0.0.0/33' },
+    'a secret for an admin port that is not there': { adminSecret: 'x'.repeat(32) },
+    'an authority of an upstream that is not there': tls({ ca: '/none/ca.pem' }),
+    'an authority of an upstream that is no certificate': tls({ ca: import.meta.filename }),
+    'a certificate for an upstream without its key': tls({ cert: file('cert') }),
+    'a certificate for an upstream with the key of another': tls({ cert: file('cert'), key: file('otherKey') }),
   }
   for (const [what, changes] of Object.entries(refused)) {
     test(`${what} is refused`, () => assert.equal(problemsOf(changes).length, 1))
@@ -143,6 +173,27 @@ describe('options', () => {
     test(`an upstream is ${upstream} however its host and port are spelt`, () =>
       assert.deepEqual(problemsOf({ routes: [{ path: '/a', upstream }] }), []))
   }
+
+  test('an upstream may have an authority, a certificate and its key of its own', () => {
+    assert.deepEqual(problemsOf(tls({ ca: file('cert'), cert: file('cert'), key: file('key') })), [])
+  })
+
+  test('the proxies that are accepted are those that Express accepts', () => {
+    for (const trustProxy of [' loopback , 10.0.0.0/8', '10.0.0.0/255.0.0.0', '::1', 'fc00::/7', 'uniquelocal']) {
+      const parsed = parseOptions({ ...good, trustProxy }, { production: true })
+      assert.doesNotThrow(() => express().set('trust proxy', parsed.trustProxy))
+    }
+    for (const trustProxy of ['', 'yes', 'loopback,', '10.0.0.0/0', '10.0.0.0/8/8', '::/129', 'TRUE']) {
+      assert.throws(() => express().set('trust proxy', trustProxy), trustProxy)
+      assert.equal(problemsOf({ trustProxy }).length, 1, trustProxy)
+    }
+  })
+
+  test('spaces between session secrets are no part of them', () => {
+    const [one, two] = ['x'.repeat(32), 'y'.repeat(32)]
+    const parsed = parseOptions({ ...good, sessionSecret: `${one}, ${two}` }, { production: true })
+    assert.deepEqual(parsed.sessionSecret, [one, two])
+  })
 
   test('no store at all is memory, and refused in production', () => {
     assert.equal(parseOptions({ ...good, redisUrl: undefined }, { production: false }).store, 'memory')

@@ -69,9 +69,11 @@ const fewerLeaves: Readonly<Record<string, readonly string[]>> = {
   'spa-sources.ts': [],
   'contradictions.ts': [],
   'provider-options.ts': ['client-keys.ts', 'decryption-keys.ts', 'route-options.ts'],
+  'network-options.ts': ['provider-options.ts', 'route-options.ts'],
   'options.ts': [
     'contradictions.ts',
     'errors.ts',
+    'network-options.ts',
     'provider-options.ts',
     'route-options.ts',
     'spa-sources.ts',
@@ -94,7 +96,7 @@ const doors: Readonly<Record<string, readonly string[]>> = {
   redis: ['storage/'],
   pino: ['telemetry/'],
   express: ['bff.ts', 'endpoints/', 'spa/', 'proxy/trust-proxy.ts'],
-  zod: ['options.ts', 'provider-options.ts', 'route-options.ts', 'spa-sources.ts', 'timing.ts'],
+  zod: ['options.ts', 'network-options.ts', 'provider-options.ts', 'route-options.ts', 'spa-sources.ts', 'timing.ts'],
   yaml: ['env.ts'],
 }
 
