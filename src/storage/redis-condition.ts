@@ -34,7 +34,7 @@ async function snapshotWarnings(redis: Asked): Promise<StoreWarning[]> {
   if (config?.['save'] === undefined)
     return [unknown('whether snapshots are taken (CONFIG is refused; there is no append-only file)')]
   if (config['save'] !== '') return []
-  const text = 'Redis keeps nothing on disk: when it restarts, everybody is logged out. Set appendonly yes.'
+  const text = 'Nothing is kept on disk: when Redis restarts, everybody is logged out. Set appendonly yes.'
   return [{ code: 'not_persistent', text }]
 }
 
@@ -44,7 +44,7 @@ function nullIfRefused(failure: unknown): null {
 }
 
 function unknown(what: string): StoreWarning {
-  return { code: 'unknown', text: `Redis does not tell: ${what}.` }
+  return { code: 'unknown', text: `Not known: ${what}.` }
 }
 
 /** The lines `name:value` of INFO. */

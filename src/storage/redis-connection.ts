@@ -31,7 +31,7 @@ export function createConnection(url: string, timing: Timing, say: Say) {
 
   let down = false
   client.on('error', (error: unknown) => {
-    if (!down) say('store_lost', {}, error)
+    if (!down) say('store_lost', { reason: reasonOf(error) }, error)
     down = true
   })
   client.on('ready', () => {
@@ -59,16 +59,23 @@ function unreachable(cause: unknown): BffError {
 
 /**
  * For reads: `null` where a key holds another type than ours has, which is none of our records; the failure goes on
- * otherwise. The first word of an error is its code (RESP, "Simple errors").
+ * otherwise.
  */
 export function nullIfWrongType(failure: unknown): null {
-  if (errorReply(failure)?.message.startsWith('WRONGTYPE ')) return null
+  if (reasonOf(errorReply(failure)) === 'WRONGTYPE') return null
   throw failure
 }
 
 /** What Redis itself answered to a command that failed; `null` when it did not answer. */
 export function errorReply(failure: unknown): ErrorReply | null {
   return failure instanceof BffError && failure.cause instanceof ErrorReply ? failure.cause : null
+}
+
+/** The code alone, such as `WRONGPASS` or `ECONNREFUSED`: what else is said may hold what was sent. */
+export function reasonOf(error: unknown): string | undefined {
+  // The first word of an error is its code (RESP, "Simple errors").
+  if (error instanceof ErrorReply) return error.message.split(' ', 1)[0]
+  return error instanceof Error && 'code' in error ? String(error.code) : undefined
 }
 
 function define(name: ScriptName) {

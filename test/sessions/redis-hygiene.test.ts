@@ -39,7 +39,8 @@ async function inspect(redisUrl: string, connect = patience.long) {
   const { ready, warnings } = await response.json()
   const codes = warnings.map(({ code }: { code: string }) => code)
   const texts: string[] = warnings.map(({ text }: { text: string }) => text)
-  const checked = await checkRedis(parseOptions({ ...options, redisUrl, timing: { connect } }, { production: false }))
+  const findings = await checkRedis(parseOptions({ ...options, redisUrl, timing: { connect } }, { production: false }))
+  const checked = findings.map(({ says }) => says)
   return { status: response.status, ready, codes, texts, checked }
 }
 
@@ -88,7 +89,7 @@ describe('readiness and the check command', { concurrency: 2 }, () => {
     await using replica = await startRedis(['--replicaof', '127.0.0.1', String(primary.port), '--appendonly', 'yes'])
     const { status, ready, codes, texts, checked } = await inspect(replica.url, patience.short)
     assert.deepEqual([status, ready, codes], [503, false, ['replica']])
-    assert.match(checked[0] ?? '', /takes no writes/)
+    assert.match(checked[0] ?? '', /takes no writes.*READONLY/)
     assert.deepEqual(checked.slice(1), texts)
   })
 
@@ -111,12 +112,28 @@ describe('readiness and the check command', { concurrency: 2 }, () => {
     assert.deepEqual(mute.checked, mute.texts)
   })
 
-  test('say that Redis is away, and no more', async () => {
+  test('say that Redis is away, which is a problem, and no more', async () => {
     const redis = await startRedis()
     await redis.close()
     const lines = await check(redis.url.replace('//', '//:hidden@'), patience.short)
     assert.equal(lines.length, 1)
-    assert.match(lines[0] ?? '', /^warning {2}Redis: it takes no writes/)
+    assert.match(lines[0] ?? '', /^problem {2}Redis: it takes no writes.*ECONNREFUSED.*BFF_REDIS_URL/)
     assert.equal(lines.join().includes('hidden'), false)
   })
+
+  test('say why Redis does not let us in', async () => {
+    await using redis = await startRedis()
+    const [line = ''] = await check(redis.url.replace('//', '//stranger:hidden@'), patience.short)
+    assert.match(line, /^problem {2}Redis: it takes no writes.*WRONGPASS/)
+    assert.equal(line.includes('hidden'), false)
+  })
+})
+
+test('the log says why Redis is lost, by code', async () => {
+  await using redis = await startRedis()
+  const { log, lines } = createRecordedLog()
+  const bff = createBff({ ...options, redisUrl: redis.url.replace('//', '//stranger:hidden@') }, { log })
+  await assert.rejects(bff.ready())
+  await bff.close()
+  assert.equal(lines.find(({ msg }) => msg === 'store_lost')?.['reason'], 'WRONGPASS')
 })
