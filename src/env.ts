@@ -58,30 +58,39 @@ export function inProduction(): boolean {
 export function readConfiguration(file: string | undefined): BffOptions {
   const environment = process.env
   const found: string[] = []
+  /** Options of which enough has been said. */
   const unreadable = new Set<string>()
   const path = file ?? environment['BFF_CONFIG']
   const options = path === undefined ? {} : readConfigFile(path, found)
+  const asInFile = new Set(Object.keys(options))
   const known = new Set(['BFF_CONFIG'])
   for (const { name } of optionDocs) {
     const variable = variableOf(name)
     known.add(variable)
     if (secretOptions.has(name)) known.add(`${variable}_FILE`)
     const text = secretOptions.has(name) ? secretText(variable, environment, found) : environment[variable]
-    if (text === undefined || text === '') continue
+    if (text === null) unreadable.add(name)
+    if (text === null || text === undefined || text === '') continue
+    asInFile.delete(name)
     try {
       options[name] = (readers[name] ?? String)(text)
     } catch {
       // The value is not repeated: it may hold a secret.
       found.push(`${variable}: ${complaints.get(readers[name]) ?? 'is not valid JSON'}`)
-      unreadable.add(`${name}: required`)
+      unreadable.add(name)
     }
   }
   for (const name of Object.keys(environment)) {
     if (name.startsWith('BFF_') && !known.has(name)) found.push(`${name}: unknown variable`)
   }
-  const wrong = found.length === 0 ? [] : problemsOf(options).filter((problem) => !unreadable.has(problem))
-  if (found.length > 0) throw new ConfigurationError([...found, ...wrong])
-  parseOptions(options, { production: inProduction() })
+  for (const problem of problemsOf(options)) {
+    const [option = ''] = problem.split(/[.:]/, 1)
+    if (unreadable.has(option) && problem.startsWith(`${option}: required`)) continue
+    // By the name that it was given, or can be given.
+    const isVariable = known.has(variableOf(option)) && !asInFile.has(option)
+    found.push(isVariable ? variableOf(option) + problem.slice(option.length) : problem)
+  }
+  if (found.length > 0) throw new ConfigurationError(found)
   return options as BffOptions // parseOptions has just accepted it
 }
 
@@ -126,7 +135,8 @@ function readConfigFile(path: string, found: string[]): Record<string, unknown> 
   return {}
 }
 
-function secretText(variable: string, environment: NodeJS.ProcessEnv, found: string[]): string | undefined {
+/** `null` where a file is named and nothing can be read from it. */
+function secretText(variable: string, environment: NodeJS.ProcessEnv, found: string[]): string | null | undefined {
   const path = environment[`${variable}_FILE`]
   if (path === undefined) return environment[variable]
   if (environment[variable] !== undefined) found.push(`${variable}: set together with ${variable}_FILE`)
@@ -134,7 +144,7 @@ function secretText(variable: string, environment: NodeJS.ProcessEnv, found: str
   if (text === null) found.push(`${variable}_FILE: ${path} cannot be read`)
   // Not the same as nothing said: whoever names a file means what should be in it.
   if (text === '') found.push(`${variable}_FILE: ${path} is empty`)
-  return text ?? undefined
+  return text || null
 }
 
 function textOfFile(path: string): string | null {

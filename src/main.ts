@@ -12,15 +12,17 @@ import { createSay } from './telemetry/events.ts'
 import { createLog } from './telemetry/log.ts'
 import { type Crash, isWorker, runWorkers, stopSignals, tellReady } from './workers.ts'
 
-const help = `coatcheck: leave your tokens at the door, keep the ticket
-
-Usage
+const usage = `Usage
   coatcheck serve [--config file]   log users in, keep their tokens, forward their API calls
   coatcheck check [--config file]   check the configuration, then the provider and Redis
   coatcheck keys generate           print a new session secret
   coatcheck sessions list|end       sessions in Redis: those of a user (--sub <subject>), those that came from one session
                                     at the provider (--sid <sid>), or every one (--all); a list is JSON, one a line
-  coatcheck --help
+  coatcheck --help                  the same, and what can be configured`
+
+const help = `coatcheck: leave your tokens at the door, keep the ticket
+
+${usage}
 
 Configuration (environment variables override the file)
 ${variablesHelp()}`
@@ -50,6 +52,9 @@ const commands: Readonly<Record<string, (given: Given) => Promise<number | undef
     withSessions(config, which, async (sessions, meant) => print(`ended: ${await sessions.end(meant)}`)),
 }
 
+/** A command line that says nothing we know. */
+class UsageError extends Error {}
+
 interface Given {
   config: string | undefined
   /** `null` unless exactly one of `--sub`, `--sid` and `--all` was given. */
@@ -58,16 +63,7 @@ interface Given {
 
 /** The operator's door. */
 async function main(): Promise<number | undefined> {
-  const { values, positionals } = parseArgs({
-    allowPositionals: true,
-    options: {
-      config: { type: 'string' },
-      help: { type: 'boolean', short: 'h' },
-      sub: { type: 'string' },
-      sid: { type: 'string' },
-      all: { type: 'boolean' },
-    },
-  })
+  const { values, positionals } = readArguments()
   if (values.help) {
     print(help)
     return 0
@@ -80,11 +76,28 @@ async function main(): Promise<number | undefined> {
   ]
   const command = commands[positionals.join(' ')]
   const aboutSessions = positionals[0] === 'sessions'
-  if (command === undefined || meant.length !== (aboutSessions ? 1 : 0)) {
-    process.stderr.write(`${help}\n`)
-    return 2
+  if (command === undefined) throw new UsageError(`there is no command "${positionals.join(' ')}"`)
+  if (meant.length !== (aboutSessions ? 1 : 0)) {
+    throw new UsageError(`--sub, --sid or --all: ${aboutSessions ? 'one of them is needed' : 'for sessions alone'}`)
   }
   return command({ config, which: meant[0] ?? null })
+}
+
+function readArguments() {
+  try {
+    return parseArgs({
+      allowPositionals: true,
+      options: {
+        config: { type: 'string' },
+        help: { type: 'boolean', short: 'h' },
+        sub: { type: 'string' },
+        sid: { type: 'string' },
+        all: { type: 'boolean' },
+      },
+    })
+  } catch (error) {
+    throw new UsageError(error instanceof Error ? error.message : String(error))
+  }
 }
 
 /** Does something to sessions in the configured store, and waits for what is to be revoked. */
@@ -129,13 +142,15 @@ try {
   process.exitCode = await main()
 } catch (error) {
   process.stderr.write(`coatcheck: ${explain(error)}\n`)
-  process.exit(1)
+  process.exit(error instanceof UsageError ? 2 : 1)
 }
 
 function explain(error: unknown): string {
+  if (error instanceof UsageError) return `${error.message}\n\n${usage}`
   if (error instanceof ConfigurationError || error instanceof BffError) return error.message
-  const { code, port, address } = error as { code?: unknown; port?: unknown; address?: unknown } // fields of a listen error
+  const { code, syscall, port, address, hostname } = error as { [field: string]: unknown } // fields of a listen error
   if (code === 'EADDRINUSE') return `port ${port} on ${address} is in use by another program`
-  if (typeof code === 'string' && code.startsWith('ERR_PARSE_ARGS')) return `${(error as Error).message}\n\n${help}`
+  if (syscall === 'listen') return `cannot listen on port ${port} of ${address} (${code})`
+  if (syscall === 'getaddrinfo') return `cannot listen on ${hostname}, which has no address (${code})`
   return error instanceof Error ? (error.stack ?? error.message) : String(error)
 }

@@ -39,10 +39,23 @@ describe('the command', () => {
       assert.ok(output.includes(part), part)
   })
 
-  test('without a command it says how it is used, and fails', async () => {
-    assert.equal((await run([])).code, 2)
-    assert.equal((await run(['dance'])).code, 2)
-  })
+  const misused: Record<string, RegExp> = {
+    '': /no command ""/,
+    dance: /no command "dance"/,
+    'serve --bogus': /'--bogus'/,
+    'check --all': /--all: for sessions alone/,
+    'sessions list': /--sub, --sid or --all: one of them is needed/,
+    'sessions end --all --sub x': /one of them is needed/,
+  }
+  for (const [line, says] of Object.entries(misused)) {
+    test(`"${line}" is answered with what is wrong and how it is used, in a screenful, and exit code 2`, async () => {
+      const { code, output } = await run(line.split(' ').filter(Boolean))
+      const [first = '', ...rest] = output.split('\n')
+      assert.equal(code, 2)
+      assert.match(first, says)
+      assert.ok(rest.some((row) => row.includes('coatcheck serve [--config file]')) && rest.length < 20, output)
+    })
+  }
 
   test('check accepts what serve would', async () => {
     const { code, output } = await run(['check'], good)
@@ -69,8 +82,8 @@ describe('the command', () => {
     for (const command of ['serve', 'check']) {
       const { code, output } = await run([command], env)
       assert.equal(code, 1)
-      for (const name of ['publicUrl', 'clientId', 'port', 'sessionSecret'])
-        assert.match(output, new RegExp(`- ${name}`))
+      for (const name of ['BFF_PUBLIC_URL', 'BFF_CLIENT_ID', 'BFF_PORT', 'BFF_SESSION_SECRET'])
+        assert.match(output, new RegExp(`- ${name}: `))
       assert.equal(output.includes('short'), false)
     }
   })
@@ -102,6 +115,17 @@ describe('the command', () => {
     })
     assert.equal(code, 1)
     assert.match(output, /BFF_CLIENT_SECRET: set together with BFF_CLIENT_SECRET_FILE/)
+    assert.match(output, /BFF_CLIENT_SECRET_FILE: .*none cannot be read/)
+    assert.equal(output.includes('required'), false)
+  })
+
+  test('a problem is named as its option was given: in the file, or by the variable that overrides it', async () => {
+    const config = join(await mkdtemp(join(tmpdir(), 'coatcheck-config-')), 'coatcheck.yaml')
+    await writeFile(config, 'colour: red\nbasePath: bff\nroutes: [{ path: api, upstream: http://a }]\nport: 70000\n')
+    const { BFF_ROUTES: _, ...rest } = good
+    const { output } = await run(['check', '--config', config], { ...rest, BFF_PORT: '80000' })
+    const names = output.split('\n').flatMap((line) => /^ {2}- (\S+):/.exec(line)?.[1] ?? [])
+    assert.deepEqual(names, ['BFF_PORT', 'routes.0.path', 'basePath', 'colour'])
   })
 
   test('a file of secrets with nothing in it is not the same as none', async () => {
@@ -124,6 +148,15 @@ describe('the command', () => {
     await closeServer(taken)
     assert.equal(code, 1)
     assert.match(output, new RegExp(`port ${port} on 127.0.0.1 is in use`))
+  })
+
+  test('an address that is not this machine’s is one clear sentence', async () => {
+    for (const host of ['192.0.2.1', 'nowhere.invalid']) {
+      const { code, output } = await run(['serve'], { ...good, BFF_PORT: '0', BFF_HOST: host })
+      assert.equal(code, 1)
+      assert.match(output, new RegExp(`^coatcheck: cannot listen on .*${host}.*$`, 'm'))
+      assert.equal(output.includes('    at '), false)
+    }
   })
 
   test('serve lives without its provider, and ends on SIGTERM with exit code 0', async () => {
