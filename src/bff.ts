@@ -43,8 +43,9 @@ export interface Bff {
   /** Answers any request: our endpoints, the routes, the SPA, else 404. For a `node:http` server of your own. */
   handle(request: IncomingMessage, response: ServerResponse): void
   /**
-   * The same as Express middleware; what is neither an endpoint nor under a route nor for the SPA is passed on. Wherever it
-   * is mounted, paths are those that the browser asks for.
+   * The same as Express middleware; passed on is what is neither an endpoint nor under a route, nor a file of the SPA, nor
+   * a page that a browser navigates to where there is an SPA. Wherever it is mounted, paths are those that the browser asks
+   * for.
    */
   router(request: IncomingMessage, response: ServerResponse, next: () => void): void
   /** Opens a WebSocket for a handshake, as Node's server hands it to its `upgrade` event. */

@@ -11,6 +11,7 @@ import type { createProxy } from './proxy/proxy.ts'
 import { isUnder } from './proxy/target.ts'
 import { beginUpgrade } from './proxy/upgrade.ts'
 import { attachTo } from './servers.ts'
+import type { Spa } from './spa/spa.ts'
 import type { Say } from './telemetry/events.ts'
 
 /** Who answers a request, however it has come in. */
@@ -28,7 +29,7 @@ export function createRequestStack(parts: {
   options: Options
   endpoints: Handler
   proxy: ReturnType<typeof createProxy>
-  spa: Handler | null
+  spa: Spa | null
   answer: ErrorAnswer
   clientError: AnswerClientError
   say: Say
@@ -42,8 +43,11 @@ export function createRequestStack(parts: {
     (request, response) =>
       answer.problem(request, response, new BffError(problem))
 
-  /** The request stack, in order: who answers, or `null` for what is not ours. */
-  function handlerFor(incoming: IncomingMessage, outgoing: ServerResponse): Handler | null {
+  /**
+   * The request stack, in order: who answers, or `null` for what is not ours.
+   * @param passOn for what only the SPA finds not to be ours
+   */
+  function handlerFor(incoming: IncomingMessage, outgoing: ServerResponse, passOn?: () => void): Handler | null {
     const path = pathOf(incoming)
     const oddity = framingProblem(incoming, outgoing)
     if (oddity !== null) return refuse(oddity)
@@ -59,7 +63,7 @@ export function createRequestStack(parts: {
     if (folded === null) return refuse('bad_target')
     // Somebody means one of our paths, and would be let past its checks by whoever folds as they do.
     if (ownPaths.some((own) => isUnder(folded, own))) return refuse('no_route')
-    return spa
+    return spa && ((request, response) => spa(request, response, passOn))
   }
 
   /**
@@ -101,10 +105,13 @@ export function createRequestStack(parts: {
     router(request, response, next) {
       const { url } = request
       request.url = askedFor(request)
-      const handler = handlerFor(request, response)
-      if (handler !== null) return inTurn(request, response, handler)
-      request.url = url
-      next()
+      const passOn = () => {
+        request.url = url
+        next()
+      }
+      const handler = handlerFor(request, response, passOn)
+      if (handler === null) passOn()
+      else inTurn(request, response, handler)
     },
     upgrade,
     attach: (server) => attachTo(server, { isRoute, upgrades: proxy.upgrades, upgrade, refuseConnect, clientError }),

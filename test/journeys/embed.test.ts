@@ -1,6 +1,9 @@
 import assert from 'node:assert/strict'
 import { once } from 'node:events'
+import { mkdtemp, writeFile } from 'node:fs/promises'
 import { createServer, request as httpRequest } from 'node:http'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
 import { after, before, describe, test } from 'node:test'
 import express from 'express'
 import session from 'express-session'
@@ -106,6 +109,25 @@ describe('inside an Express app', () => {
     assert.equal((await browser.api('/bff/logout', { method: 'POST' })).status, 200)
     assert.equal((await browser.api('/bff/user')).status, 401)
     assert.deepEqual(await theirs(), before)
+  })
+
+  test('beside the SPA the app keeps its own paths, but for pages that are navigated to', async () => {
+    const spa = await mkdtemp(join(tmpdir(), 'coatcheck-embed-'))
+    await writeFile(join(spa, 'index.html'), '<title>the SPA</title>')
+    const bff = createBff({ ...world.options, spa })
+    disposal.defer(() => bff.close())
+    const app = express().use(bff.router)
+    app.all('/hello', (incoming, response) => void response.send(`${incoming.method} to the app`))
+    const passed = await request(app).get('/hello').expect(200, 'GET to the app')
+    assert.equal(passed.headers['content-security-policy'], undefined)
+    await request(app).post('/hello').send({ a: 1 }).expect(200, 'POST to the app')
+    for (const path of ['/', '/index.html', '/deep/link', '/hello']) {
+      const page = await request(app)
+        .get(path)
+        .accept('text/html')
+        .expect(200, /the SPA/)
+      assert.match(page.headers['content-security-policy'] ?? '', /default-src 'self'/)
+    }
   })
 
   test('options that cannot be used throw when they are given', () => {

@@ -29,7 +29,7 @@ const arrows: Readonly<Record<string, readonly string[]>> = {
   'check.ts': ['relying-party/', 'storage/'],
   'workers.ts': [],
   'index.ts': ['bff.ts'],
-  'request-stack.ts': ['servers.ts', 'http/', 'proxy/'],
+  'request-stack.ts': ['servers.ts', 'http/', 'proxy/', 'spa/'],
   'bff.ts': [
     'request-stack.ts',
     'env.ts',
