@@ -106,7 +106,10 @@ async function withSessions(
   which: WhichSessions | null,
   act: (sessions: OperatorSessions, which: WhichSessions) => Promise<void>,
 ): Promise<number> {
-  const bff = createBff(readConfiguration(config), { log: createLog(2) })
+  const options = readConfiguration(config)
+  // This process would look into its own memory, and find nobody there.
+  if (options.redisUrl === undefined) throw new ConfigurationError(['BFF_REDIS_URL: required to see sessions'])
+  const bff = createBff(options, { log: createLog(2) })
   try {
     await bff.ready()
     if (which !== null) await act(bff.sessions, which)

@@ -27,13 +27,18 @@ export const redisUrl = z.string().superRefine((value, context) => {
   }
 })
 
-/** A list as Express's `trust proxy` takes it. */
-export const trustedProxies = z
-  .string()
-  .refine((list) => namesIn(list).every(isTrustable), {
-    error: 'must be true, false, a number of proxies, or their addresses and subnets, separated by commas',
-  })
-  .transform((list) => namesIn(list).join(','))
+/** As Express's `trust proxy`. */
+export const trustProxy = z.union(
+  [
+    z.boolean(),
+    z.int().min(0),
+    z
+      .string()
+      .refine((list) => namesIn(list).every(isTrustable))
+      .transform((list) => namesIn(list).join(',')),
+  ],
+  { error: 'must be true, false, a number of proxies, or their addresses and subnets, separated by commas' },
+)
 
 /** The entries of a list, separated by commas. */
 export function namesIn(list: string): string[] {

@@ -1,7 +1,7 @@
 import { z } from 'zod'
 import { contradictions } from './contradictions.ts'
 import { ConfigurationError } from './errors.ts'
-import { namesIn, origin, redisUrl, trustedProxies } from './network-options.ts'
+import { namesIn, origin, redisUrl, trustProxy } from './network-options.ts'
 import { providerShape } from './provider-options.ts'
 import { routeSchema } from './route-options.ts'
 import { spaSourcesSchema } from './spa-sources.ts'
@@ -62,10 +62,7 @@ const shape = {
     .describe('session cookie; `cookiePrefix` is put in front on https'),
   cookiePrefix: z.enum(['__Host-', '__Host-Http-']).default('__Host-').describe('what browsers check the cookie by'),
   cookieSameSite: z.enum(['Strict', 'Lax']).default('Strict').describe('SameSite of the session cookie'),
-  trustProxy: z
-    .union([z.boolean(), z.int().min(0), trustedProxies])
-    .default(false)
-    .describe("whose `X-Forwarded-For` is believed, as Express's `trust proxy`"),
+  trustProxy: trustProxy.default(false).describe("whose `X-Forwarded-For` is believed, as Express's `trust proxy`"),
   crossSiteLogin: z
     .boolean()
     .default(true)

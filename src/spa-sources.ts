@@ -18,7 +18,14 @@ const source =
 
 /** What an SPA needs from elsewhere, by directive of its content security policy. */
 export const spaSourcesSchema = z
-  .partialRecord(z.enum(directives), z.array(z.string().regex(source, 'is not a source that can be allowed')))
+  .partialRecord(
+    z.enum(directives),
+    z.array(
+      z
+        .string()
+        .regex(source, 'must be a source such as https://api.example.com or wss:; our own origin is one already'),
+    ),
+  )
   .refine((sources) => !sources['script-src']?.some((one) => /^'unsafe-inline'$|^(data|blob|https|wss):$/.test(one)), {
     error: 'script-src would let run whatever somebody manages to inject',
   })

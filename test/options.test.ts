@@ -185,7 +185,7 @@ describe('options', () => {
     }
     for (const trustProxy of ['', 'yes', 'loopback,', '10.0.0.0/0', '10.0.0.0/8/8', '::/129', 'TRUE']) {
       assert.throws(() => express().set('trust proxy', trustProxy), trustProxy)
-      assert.equal(problemsOf({ trustProxy }).length, 1, trustProxy)
+      assert.match(problemsOf({ trustProxy }).join(), /^trustProxy: must be true, false, a number/, trustProxy)
     }
   })
 

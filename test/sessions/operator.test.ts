@@ -161,6 +161,13 @@ describe('coatcheck sessions', () => {
     assert.equal(await status(browser), 200)
   })
 
+  test('refuses to look for sessions in its own memory', async () => {
+    await using world = await startWorld({ store: 'memory' })
+    const { code, lines } = await run(world, ['list', '--all'])
+    assert.equal(code, 1)
+    assert.match(lines.join('\n'), /BFF_REDIS_URL: required/)
+  })
+
   test('says in one sentence that Redis is away', async () => {
     await using world = await startWorld()
     const away = { ...world.options, redisUrl: `redis://127.0.0.1:${await freePort()}`, timing: { connect: 300 } }
