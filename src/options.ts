@@ -34,7 +34,10 @@ const shape = {
     .prefault('sub,name,email,picture,preferred_username')
     .describe('claims handed to the SPA'),
   sessionSecret: sessionSecret.describe('comma-separated; the first signs and seals, all open'),
-  store: z.enum(['redis', 'memory']).optional().describe('where sessions live; `redis` when `redisUrl` is set'),
+  store: z
+    .enum(['redis', 'memory'])
+    .optional()
+    .describe('where sessions live: `redis` when `redisUrl` is set, else `memory`, which production has to ask for'),
   redisUrl: redisUrl.optional().describe('`redis://` or `rediss://`'),
   redisPrefix: z
     .string()
@@ -60,8 +63,14 @@ const shape = {
     .regex(/^[A-Za-z0-9][A-Za-z0-9_-]*$/, 'may hold letters, digits, _ and - only')
     .default('bff')
     .describe('session cookie; `cookiePrefix` is put in front on https'),
-  cookiePrefix: z.enum(['__Host-', '__Host-Http-']).default('__Host-').describe('what browsers check the cookie by'),
-  cookieSameSite: z.enum(['Strict', 'Lax']).default('Strict').describe('SameSite of the session cookie'),
+  cookiePrefix: z
+    .enum(['__Host-', '__Host-Http-'])
+    .default('__Host-')
+    .describe('`__Host-` or `__Host-Http-`: what browsers check the cookie by'),
+  cookieSameSite: z
+    .enum(['Strict', 'Lax'])
+    .default('Strict')
+    .describe('SameSite of the session cookie, `Strict` or `Lax`'),
   trustProxy: trustProxy.default(false).describe("whose `X-Forwarded-For` is believed, as Express's `trust proxy`"),
   crossSiteLogin: z
     .boolean()

@@ -33,7 +33,7 @@ export const providerShape = {
   provider: z
     .enum(['auth0', 'cloudentity', 'identity-engine', 'generic'])
     .default('generic')
-    .describe('whose ways we know beyond what discovery tells'),
+    .describe('`auth0`, `cloudentity` or `identity-engine`, whose ways we know beyond what discovery tells'),
   clientId: z.string().min(1).describe('our registration at the provider'),
   clientSecret: z.string().min(1).optional().describe('secret of that registration; required unless there are keys'),
   clientKeys: keys(readClientKeys)
@@ -44,7 +44,9 @@ export const providerShape = {
   clientAuth: z
     .enum(['client_secret_basic', 'client_secret_post', 'client_secret_jwt', 'private_key_jwt'])
     .optional()
-    .describe('how we authenticate at the provider; by key if there is one, else as it offers, basic first'),
+    .describe(
+      '`client_secret_basic`, `client_secret_post`, `client_secret_jwt` or `private_key_jwt`; by key if there is one, else as the provider offers, basic first',
+    ),
   clientAssertionAudience: z
     .enum(['issuer', 'endpoint'])
     .default('issuer')

@@ -68,7 +68,7 @@ const fields = z.strictObject({
     .enum(['user', 'optional', 'client', 'none'])
     .default('user')
     .describe(
-      "whose access token is put on: the user's, theirs if there is a session, the `client`'s own for whoever has a session, or nobody's",
+      "whose access token is put on: the `user`'s; `optional`: theirs if there is a session; the `client`'s own, for whoever has a session; or `none`",
     ),
   scope: z.string().optional().describe('what the user must have been granted, separated by spaces'),
   accessToken: tokenTarget.describe('what an access token of its own is for: `resource`, `audience`, `scope`'),
