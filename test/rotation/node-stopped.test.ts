@@ -62,7 +62,7 @@ describe('the process that refreshes stands still', { concurrency: 2 }, () => {
   })
 
   test('while it asks, for longer than it would wait for the answer: an answer that is here counts', async () => {
-    await using running = await begin({}, { ask: 1_200 })
+    await using running = await begin({}, { ask: 2_000 })
     const { a, session, provider, observer } = running
     const { first, exchange } = await hang(provider, () => a.call(session))
     a.signal('SIGSTOP')

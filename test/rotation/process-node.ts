@@ -5,6 +5,7 @@ import { createClient } from 'redis'
 import { deriveKey } from '../../src/secrets.ts'
 import { refOf } from '../../src/session/reference.ts'
 import { scripts } from '../../src/storage/scripts.ts'
+import type { Timing } from '../../src/timing.ts'
 import { antiForgeryHeader } from '../../src/wire.ts'
 import { startChild } from '../support/child-process.ts'
 import { freePort } from '../support/free-port.ts'
@@ -14,6 +15,21 @@ import { startUpstream, type Upstream } from '../support/upstream.ts'
 import { type RedisGate, startRedisGate } from './redis-gate.ts'
 import { type RotatingProvider, type RotationPolicy, startRotatingProvider } from './rotating-provider.ts'
 import { createDeployment, type Deployment, startTokenNode, type TokenNode, until } from './token-node.ts'
+
+/**
+ * A store command is not given up because the process of the test stands still for a moment, through which it goes; and
+ * what has to be longer than that.
+ */
+const roomForTheGate = {
+  store: 1_000,
+  lease: 3_100,
+  sure: 2_000,
+  storeBudget: 2_000,
+  grace: 1_300,
+  ask: 8_000,
+  askAgain: 8_000,
+  waiter: 20_000,
+} satisfies Partial<Timing>
 
 const main = join(import.meta.dirname, '../../src/main.ts')
 
@@ -56,11 +72,11 @@ export interface ClusterOptions extends Partial<Pick<Deployment, 'redisUrl' | 't
   preload?: string
 }
 
-export async function startCluster({ policy = {}, preload, ...more }: ClusterOptions = {}): Promise<Cluster> {
+export async function startCluster({ policy = {}, preload, timing, ...more }: ClusterOptions = {}): Promise<Cluster> {
   await using started = new AsyncDisposableStack()
   const provider = started.use(await startRotatingProvider(policy))
   const upstream = started.use(await startUpstream())
-  const deployment = createDeployment(provider, more)
+  const deployment = createDeployment(provider, { ...more, timing: { ...roomForTheGate, ...timing } })
   await loadScripts(deployment.redisUrl)
   const observer = started.use(await startTokenNode(deployment))
   const [a, b] = await Promise.all([
