@@ -110,7 +110,13 @@ export async function startTokenNode(deployment: Deployment, options: TokenNodeO
   const script = scriptStore({ ...own, now: options.now ?? own.now })
   const store = options.wrap?.(script.store) ?? script.store
   const asked = createProvider(checked, say)
-  await asked.configuration()
+  // Asked for within the time that a test gives the token endpoint, which a busy machine may need for itself.
+  await until(() =>
+    asked.configuration().then(
+      () => true,
+      () => false,
+    ),
+  )
   const tokens = createTokens(checked, store, createSeal(checked.sessionSecret), asked, () => null, say)
   return {
     tokens,
