@@ -39,7 +39,7 @@ describe('an answer of the provider that does not come', { concurrency: 8 }, () 
   test('swallowed by the network, the connection open: the same', async () => {
     await using relay = await startRelay()
     await using provider = await startRotatingProvider({ leewayMs: 60_000, front: relay })
-    await using node = await startTokenNode(createDeployment(provider, { timing: { ask: 1_000 } }))
+    await using node = await startTokenNode(createDeployment(provider, { timing: { ask: 2_000 } }))
     const ref = await beginSession(node, provider)
     provider.next((exchange) => {
       relay.hold()
@@ -52,8 +52,9 @@ describe('an answer of the provider that does not come', { concurrency: 8 }, () 
     await arrivedAgain
     assert.equal(await first, 'alice.3')
     const { askedMs, ms } = await said(node.log, 'refresh', { outcome: 'issued' })
-    assert.ok(Number(inVain) >= 999, 'it says how long it has waited')
-    assert.ok(Number(askedMs) <= Number(ms) - Number(inVain), 'for each answer by itself')
+    assert.ok(Number(inVain) >= 1_990, 'it says how long it has waited')
+    // Each of the three is rounded by itself.
+    assert.ok(Number(askedMs) <= Number(ms) - Number(inVain) + 2, 'for each answer by itself')
   })
 
   test('a connection that is refused: nothing was sent, nothing is in doubt, and the next one is the first', async () => {
@@ -86,18 +87,23 @@ describe('an answer of the provider that does not come', { concurrency: 8 }, () 
   }
 
   test('while the access token lasts nobody waits for a silent provider, nor is it asked again at once', async () => {
-    await using pair = await startPair('redis', {}, { ask: 500, askAgain: 500, silence: 60_000 })
+    let ahead = 0
+    const timing = { ask: 1_000, askAgain: 1_000, silence: 600_000 }
+    await using pair = await startPair('redis', {}, timing, (store) => ({ ...store, now: () => store.now() + ahead }))
     const { provider, a, b } = pair
     provider.always(leaveOpen)
     const login = provider.login('carol')
     const ref = 'a-session-of-carol'.padEnd(20, String(process.pid))
-    await a.tokens.begin(ref, { ...login, tokens: { ...login.tokens, expiresIn: 8 } })
-    await pause(4_000) // from here on it is in its window
-    const began = performance.now()
+    await a.tokens.begin(ref, { ...login, tokens: { ...login.tokens, expiresIn: 120 } })
+    ahead = 95_000 // from here on it is in its window, and has more time left than this test takes
+    assert.equal(await a.ask(ref), 'carol.1')
+    assert.ok(
+      a.log.every(({ msg }) => msg !== 'refresh'),
+      'before anything has come of the refresh',
+    )
     while (a.log.every(({ outcome, presentation }) => outcome !== 'silent' || presentation !== 2)) {
       assert.deepEqual([await a.ask(ref), await a.ask(ref)], ['carol.1', 'carol.1'])
       await pause(20)
-      if (performance.now() - began > 3_000) break // the access token itself must not run out here
     }
     for (let i = 0; i < 20; i++) await Promise.all([a.ask(ref), b.ask(ref)])
     assert.deepEqual(provider.presented, ['carol.1', 'carol.1'])
@@ -110,7 +116,8 @@ describe('an answer of the provider that does not come', { concurrency: 8 }, () 
     const began = performance.now()
     const answers = await Promise.all([askUntilSettled(a, ref), askUntilSettled(b, ref)])
     assert.deepEqual(answers, ['alice.2', 'alice.2'])
-    assert.ok(performance.now() - began >= 1_000)
+    // Whole milliseconds of another clock; of its own accord a node leaves it alone for a tenth of that.
+    assert.ok(performance.now() - began > 900)
     assert.deepEqual(provider.presented, ['alice.1', 'alice.1'])
   })
 
