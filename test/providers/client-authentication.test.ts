@@ -95,6 +95,7 @@ describe('the client proves who it is', { concurrency: 4 }, () => {
     await using nodes = new AsyncDisposableStack()
     for (const clientKeys of [fresh + old, fresh]) {
       const browser = world.browser()
+      browser.always.set('connection', 'close') // what is kept open leads to the node before
       await browser.login()
       const next = createBff({ ...world.options, clientKeys }, { log: createRecordedLog().log })
       nodes.defer(() => next.close())
