@@ -63,8 +63,8 @@ for (const kind of storeKinds) {
         a.store.tokens.begin(ref, { epoch, set: `of ${epoch}`, idleMs, absoluteMs: 60_000 })
       await begin('bob', 2_000)
       const old = { id: 'one', epoch: 'bob', version: 1 }
-      const acquired = await a.store.tokens.acquire(ref, { ...old, doubt: null, open: false, leaseMs: 1_000 })
-      const mark = { ...old, previous: null, unanswered: 1, leaseMs: 1_000, renewal: false }
+      const acquired = await a.store.tokens.acquire(ref, { ...old, doubt: null, open: false, leaseMs: 10_000 })
+      const mark = { ...old, previous: null, unanswered: 1, leaseMs: 10_000, renewal: false }
       assert.deepEqual([acquired.is, await a.store.tokens.mark(ref, mark)], ['acquired', { is: 'marked' }])
       await until(async () => (await begin('alice', 60_000)) === 'begun')
       assert.equal((await a.store.tokens.replace(ref, { ...old, unanswered: 1, set: 'late' })).is, 'stale')
