@@ -19,14 +19,18 @@ async function said(log: readonly LogLine[], event: string): Promise<LogLine> {
   }
 }
 
-/** A provider whose revocation endpoint answers with these statuses, one after another, and then as it should. */
-function revocation(statuses: readonly number[]) {
+/**
+ * A provider whose revocation endpoint answers with these statuses, one after another, and then as it should.
+ * @param open before that it answers nothing
+ */
+function revocation(statuses: readonly number[], open: Promise<void> = Promise.resolve()) {
   const left = [...statuses]
   const self = {
     asked: 0,
     async intercept({ url }: IncomingMessage, response: ServerResponse) {
       if (url !== '/token/revocation') return false
       self.asked += 1
+      await open
       const status = left.shift()
       if (status === undefined) return false
       response.writeHead(status).end()
@@ -38,12 +42,13 @@ function revocation(statuses: readonly number[]) {
 
 describe('a logout here, and then at the provider', { concurrency: 3 }, () => {
   test('L10: the refresh token is revoked, however often that takes, and nobody waits for it', async () => {
-    const { intercept } = revocation([503, 500, 429])
+    const open = Promise.withResolvers<void>()
+    const { intercept } = revocation([503, 500, 429], open.promise)
     await using world = await startWorld({ provider: { intercept }, bff: { timing: { retry: 30 } } })
     const browser = world.browser()
     await browser.login()
     assert.equal((await browser.api('/bff/logout', { method: 'POST' })).status, 200)
-    assert.equal(world.provider.counts.token_revoked, 0)
+    open.resolve()
     assert.equal((await said(world.log, 'revoked'))['outcome'], 'revoked')
     assert.equal(world.provider.counts.token_revoked, 1)
   })
