@@ -3,6 +3,7 @@ import { mkdtemp, rm } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { after, before, describe, test } from 'node:test'
+import { setTimeout as pause } from 'node:timers/promises'
 import type { Page } from 'playwright-core'
 import { buildSpa } from '../../demo/build-spa.ts'
 import type { Browser } from '../support/browser.ts'
@@ -31,7 +32,7 @@ describe('the events of a session', { concurrency: 3 }, () => {
       const { value: expiring } = await events.next()
       assert.equal(expiring?.event, 'expiring')
       const left = expiring?.data as { expiresIn: number; idleExpiresIn: number }
-      assert.ok(left.idleExpiresIn >= 58 && left.idleExpiresIn <= 60, JSON.stringify(left))
+      assert.ok(left.idleExpiresIn > 40 && left.idleExpiresIn <= 60, JSON.stringify(left))
       assert.ok(left.expiresIn > 35_000)
       const user = (await (await browser.api('/bff/user')).json()) as { logoutUrl: string; session: typeof left }
       assert.ok(user.session.idleExpiresIn > 60, 'asking counts as use, and takes the warning back')
@@ -71,9 +72,11 @@ describe('the events of a session', { concurrency: 3 }, () => {
         assert.deepEqual(told[1]?.data, { reason })
       }
       assert.equal((await browser.api('/bff/user')).status, 401)
-      const said = world.log.filter(({ msg }) => msg === 'session_ended')
+      // A stream ends before the log says why.
+      const ended = () => world.log.filter(({ msg }) => msg === 'session_ended')
+      while (ended().length === 0) await pause(5)
       assert.deepEqual(
-        said.map((line) => line['reason']),
+        ended().map((line) => line['reason']),
         [reason],
       )
     })

@@ -42,7 +42,7 @@ describe('the limits of a session', { concurrency: 4 }, () => {
       const { browser } = await signedIn(world)
       const session = performance.now()
       while ((await browser.api('/bff/user')).status === 200) {
-        assert.ok(performance.now() - session < 3_000, 'it is still there')
+        assert.ok(performance.now() - session < 20_000, 'it is still there')
         await pause(50)
       }
       assert.ok(performance.now() - began >= 2_000, 'it ended early')

@@ -27,7 +27,7 @@ describe('the deadline of store commands', { concurrency: false }, () => {
     assert.deepEqual(new Set(await Promise.all(all)), new Set(['answer']))
     const began = performance.now()
     while (timers() > before) {
-      assert.ok(performance.now() - began < 5 * limitMs, 'it is still there')
+      assert.ok(performance.now() - began < 50 * limitMs, 'it is still there')
       await new Promise((resolve) => setImmediate(resolve))
     }
   })
@@ -78,6 +78,7 @@ async function untilLate(deadlines: Deadlines): Promise<number> {
     (error: Error) => error.message === 'failed' && error.cause instanceof RangeError,
   )
   const tookMs = performance.now() - began
-  assert.ok(tookMs >= limitMs, `${tookMs} ms`)
+  // Timers count whole milliseconds.
+  assert.ok(tookMs > limitMs - 1, `${tookMs} ms`)
   return tookMs
 }
