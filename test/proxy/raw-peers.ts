@@ -2,8 +2,8 @@ import { once } from 'node:events'
 import { type AddressInfo, connect, createServer, type Socket } from 'node:net'
 import type { World } from '../support/world.ts'
 
-/** Longer than a connection that is to close may stay open, in milliseconds. */
-const patienceMs = 5_000
+/** Longer than an answer takes where hundreds are asked for, and than a connection that is to close may stay open, in milliseconds. */
+const patienceMs = { data: 20_000, close: 5_000 }
 
 export interface Talk {
   /** Everything that came back, in latin1. */
@@ -44,7 +44,7 @@ export async function openLine(port: number): Promise<Line> {
     const late = setTimeout(() => {
       socket.destroy()
       reject(new Error(`No ${event} for too long, after: ${text}`))
-    }, patienceMs)
+    }, patienceMs[event])
     socket.once(event, resolve)
     socket.once('close', resolve)
     await promise.finally(() => clearTimeout(late))
@@ -132,7 +132,7 @@ export async function startRawUpstream(): Promise<RawUpstream> {
     say: (next) => {
       script = next
     },
-    async emptied(withinMs = patienceMs) {
+    async emptied(withinMs = patienceMs.close) {
       if (sockets.size > 0) await once(server, 'emptied', { signal: AbortSignal.timeout(withinMs) })
     },
     async [Symbol.asyncDispose]() {
