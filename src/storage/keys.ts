@@ -29,7 +29,7 @@ export type Keys = ReturnType<typeof createKeys>
 /** What the sessions of an index have in common. */
 export type IndexKind = 'sub' | 'sid'
 
-/** Whoever reads the keys should not read who our users are; and a provider's names may be of any length. */
-function hash(name: string): string {
+/** Whoever reads the keys should not read who our users are; and names that somebody else gives may be of any length. */
+export function hash(name: string): string {
   return createHash('sha256').update(name).digest('base64url')
 }

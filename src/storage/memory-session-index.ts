@@ -1,9 +1,11 @@
 import { createExpiringMap } from './expiring-map.ts'
+import { hash } from './keys.ts'
 import type { SessionIndex } from './session-index.ts'
 
 /** An index in this process: for each owner its sessions, oldest first, with the time at which an entry may be dropped. */
 export function createMemorySessionIndex(now: () => number): SessionIndex {
   const owners = createExpiringMap<Map<string, number>>(now)
+  /** By hash: a front-channel request names whomever it likes. */
   const logouts = createExpiringMap<number>(now)
 
   return {
@@ -28,8 +30,9 @@ export function createMemorySessionIndex(now: () => number): SessionIndex {
       return newest === undefined ? null : { ref: newest[0], place: newest[1] }
     },
     async loggedOut(owner, at, lifeMs) {
-      logouts.set(owner, Math.max(at, logouts.get(owner) ?? 0), lifeMs)
+      const name = hash(owner)
+      logouts.set(name, Math.max(at, logouts.get(name) ?? 0), lifeMs)
     },
-    loggedOutAt: async (owner) => logouts.get(owner) ?? null,
+    loggedOutAt: async (owner) => logouts.get(hash(owner)) ?? null,
   }
 }

@@ -1,16 +1,12 @@
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
-import { setFlagsFromString } from 'node:v8'
-import { runInNewContext } from 'node:vm'
 import { createClient } from 'redis'
 import { createKeys } from '../../src/storage/keys.ts'
 import { createRedisStore } from '../../src/storage/redis-store.ts'
 import { timingSchema } from '../../src/timing.ts'
+import { heapUsed } from '../support/heap.ts'
 import { startRedis } from '../support/redis.ts'
 import { connected } from './stores.ts'
-
-setFlagsFromString('--expose-gc')
-const collectGarbage = runInNewContext('gc') as () => void // what the flag adds
 
 const sessions = 200_000
 const batch = 10_000
@@ -25,17 +21,13 @@ test('whoever goes through all sessions keeps none of them in memory', async () 
   const store = createRedisStore({ url: redis.url, prefix: 'p', waitReplicas: 0 }, timingSchema.parse({}), () => {})
   await connected(store)
 
-  const heap = () => {
-    collectGarbage()
-    return process.memoryUsage().heapUsed
-  }
-  const before = heap()
+  const before = heapUsed()
   let met = 0
   let grown = 0
   for await (const ref of store.tokens.all()) {
     assert.equal(ref.length, 43)
     met += 1
-    if (met === sessions) grown = heap() - before
+    if (met === sessions) grown = heapUsed() - before
   }
   await store.close()
   assert.ok(met >= sessions, `${met} sessions`)

@@ -1,6 +1,8 @@
 import assert from 'node:assert/strict'
+import { randomBytes } from 'node:crypto'
 import { describe, test } from 'node:test'
 import type { SessionIndex } from '../../src/storage/session-index.ts'
+import { heapUsed } from '../support/heap.ts'
 import { stores } from './stores.ts'
 
 const minute = 60_000
@@ -33,6 +35,14 @@ for (const [name, open] of Object.entries(stores)) {
         assert.equal((await sessions.newest('alice'))?.ref, 'b')
         await sessions.ended('alice', ['b'])
         assert.deepEqual(await sessions.list('alice'), [])
+      })
+
+      test('remembers that somebody was logged out without keeping a name of any length', async (t) => {
+        const { [index]: sessions } = await open(t)
+        const before = heapUsed()
+        for (let i = 0; i < 300; i++) await sessions.loggedOut(randomBytes(50_000).toString('hex'), i, minute)
+        const grown = heapUsed() - before
+        assert.ok(grown < 10_000_000, `${grown} bytes`)
       })
 
       test('an entry may be made twice', async (t) => {
