@@ -35,7 +35,7 @@ export async function redeemCode(
   provider: Provider,
   callbackUrl: URL,
   state: string,
-  { nonce, codeVerifier, maxAge, acrValues, silent }: AuthorizationChecks,
+  { nonce, codeVerifier, maxAge, askedAt = Date.now(), acrValues, silent }: AuthorizationChecks,
   parameters: Readonly<Record<string, string>>,
 ): Promise<Login | null> {
   const configuration = await provider.configuration()
@@ -44,7 +44,8 @@ export async function redeemCode(
     expectedNonce: nonce,
     pkceCodeVerifier: codeVerifier,
     idTokenExpected: true,
-    ...(maxAge === undefined ? {} : { maxAge }),
+    // What comes after the password, such as a second factor or a consent, may take minutes, and `auth_time` is often before it.
+    ...(maxAge === undefined ? {} : { maxAge: maxAge + Math.max(Date.now() - askedAt, 0) / 1000 }),
   }
   const granted = await authorizationCodeGrant(configuration, callbackUrl, expected, { ...parameters }).catch(
     (error: unknown) => {

@@ -23,6 +23,8 @@ export interface AuthorizationChecks {
   silent: boolean
   /** Seconds; present when asked for, and then the ID token's `auth_time` is checked. */
   maxAge?: number
+  /** By our clock, in ms: how old a sign-in may be is judged by this moment. Absent where an older release began the login. */
+  askedAt?: number
   /** What this login was begun for: the ID token's `acr` must be one of them (RFC 9470, section 5). */
   acrValues?: readonly string[]
 }
@@ -60,7 +62,7 @@ export async function startAuthorization(
   parameters.delete('resource')
   for (const resource of askedResources(options)) parameters.append('resource', resource)
   const url = await addressOf(configuration, pushedAuthorization, parameters)
-  const checks: AuthorizationChecks = { nonce, codeVerifier, silent: asked['prompt'] === 'none' }
+  const checks: AuthorizationChecks = { nonce, codeVerifier, silent: asked['prompt'] === 'none', askedAt: Date.now() }
   if (maxAge !== undefined) checks.maxAge = maxAge
   // Otherwise a wish, as Core 1.0, section 3.1.2.1 has it: providers that know none ignore it, or mean something else.
   if (stepUp && passed.acr_values !== undefined) checks.acrValues = passed.acr_values.split(' ')

@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict'
 import { createSecretKey } from 'node:crypto'
-import { after, before, describe, test } from 'node:test'
+import { after, before, describe, mock, test } from 'node:test'
 import { setImmediate as turn } from 'node:timers/promises'
 import { type JWTPayload, SignJWT, UnsecuredJWT } from 'jose'
 import { startWorld, type World, type WorldOptions } from '../support/world.ts'
@@ -75,10 +75,14 @@ async function until(holds: () => boolean): Promise<void> {
   }
 }
 
-/** Logs in while the provider deviates; how it ends, and what the provider was asked from the callback on. */
-async function logIn(world: World, d: Deviations, deviation: Deviation, parameters = {}) {
+/**
+ * Logs in while the provider deviates; how it ends, and what the provider was asked from the callback on.
+ * @param meanwhile what happens while the user is at the provider
+ */
+async function logIn(world: World, d: Deviations, deviation: Deviation, parameters = {}, meanwhile = () => {}) {
   const browser = world.browser()
   const login = await browser.startLogin({ parameters })
+  meanwhile()
   d.now = deviation
   const from = d.asked.length
   const landing = await browser.finishLogin(login)
@@ -135,6 +139,22 @@ describe('R16: an ID token at login', () => {
       assert.deepEqual([landing.status, user], [400, 401])
     }
   })
+
+  for (const [entered, seconds, status] of [
+    ['after it was asked for', 5, 200],
+    ['less than a minute before it was asked for', -50, 200],
+    ['more than a minute before it was asked for', -150, 401],
+  ] as const) {
+    test(`R16: with max_age=60, a password entered ${entered}, and then four minutes for a second factor: ${status}`, async () => {
+      const deviation = claiming({ auth_time: now() + seconds })
+      const secondFactor = () => mock.timers.enable({ apis: ['Date'], now: Date.now() + 240_000 })
+      try {
+        assert.equal((await logIn(world, d, deviation, { max_age: '60' }, secondFactor)).user, status)
+      } finally {
+        mock.timers.reset()
+      }
+    })
+  }
 
   test('R16: names of claims that are special to JavaScript change nothing', async () => {
     const special = JSON.parse('{"__proto__":{"admin":true},"constructor":{"prototype":{"admin":true}},"toString":"x"}')
