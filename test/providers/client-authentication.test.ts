@@ -1,5 +1,6 @@
 import assert from 'node:assert/strict'
 import { generateKeyPairSync, type KeyObject } from 'node:crypto'
+import type { IncomingMessage } from 'node:http'
 import { describe, test } from 'node:test'
 import type { ClientAuthMethod, ClientMetadata, Configuration } from 'oidc-provider'
 import { type BffOptions, createBff } from '../../src/index.ts'
@@ -141,6 +142,18 @@ describe('the client proves who it is', { concurrency: 4 }, () => {
     assert.deepEqual([formDecoded(id), formDecoded(secret), more], ['coatcheck-demo', clientSecret, []])
   })
 
+  test('by client_secret_basic a provider that decodes nothing, such as Google, knows an id and a secret of -._~ too', async () => {
+    const clientId = '1234-abc_d~e.apps.example'
+    const clientSecret = `GOCSPX-a_b.c~${'x'.repeat(32)}`
+    await using world = await startWorld({
+      store: 'memory',
+      bff: { clientId, clientSecret, clientAuth: 'client_secret_basic' },
+      provider: { intercept: takeUndecoded },
+      registration: (usual) => ({ ...usual, client_id: clientId, client_secret: clientSecret }),
+    })
+    await walk(world)
+  })
+
   test('a wrong secret is a login that failed, and no session', async () => {
     await using world = await startWorld({ store: 'memory', bff: { clientSecret: `${awkwardSecret}, and wrong` } })
     const browser = world.browser()
@@ -150,6 +163,15 @@ describe('the client proves who it is', { concurrency: 4 }, () => {
     assert.equal(world.provider.counts.code_grant, 0)
   })
 })
+
+/** Has the provider read the two halves of client_secret_basic as they stand there: encoded once more, they are decoded to that. */
+function takeUndecoded({ headers }: IncomingMessage): false {
+  const [scheme, credentials = ''] = headers.authorization?.split(' ') ?? []
+  if (scheme !== 'Basic') return false
+  const halves = Buffer.from(credentials, 'base64').toString().split(':').map(encodeURIComponent)
+  headers.authorization = `Basic ${Buffer.from(halves.join(':')).toString('base64')}`
+  return false
+}
 
 /** A world in which the client is registered for one method, with the awkward secret. */
 function bySecret(
