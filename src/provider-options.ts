@@ -31,9 +31,11 @@ const keys = <Key>(reader: (text: string) => readonly Key[] | string) =>
 export const providerShape = {
   issuer: issuer.describe('the OpenID Provider'),
   provider: z
-    .enum(['auth0', 'cloudentity', 'identity-engine', 'generic'])
+    .enum(['amazon-cognito', 'auth0', 'cloudentity', 'identity-engine', 'generic'])
     .default('generic')
-    .describe('`auth0`, `cloudentity` or `identity-engine`, whose ways we know beyond what discovery tells'),
+    .describe(
+      '`amazon-cognito`, `auth0`, `cloudentity` or `identity-engine`, whose ways we know beyond what discovery tells',
+    ),
   clientId: z.string().min(1).describe('our registration at the provider'),
   clientSecret: z.string().min(1).optional().describe('secret of that registration; required unless there are keys'),
   clientKeys: keys(readClientKeys)

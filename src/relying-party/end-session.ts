@@ -26,9 +26,9 @@ export async function endSessionUrl(
 ): Promise<string | null> {
   const configuration = await provider.configuration().catch(() => null)
   if (configuration === null) return null
-  if (configuration.serverMetadata().end_session_endpoint === undefined) {
-    return ownLogoutUrl(provider, configuration, returnTo)
-  }
+  const own = ownLogoutUrl(provider, configuration, returnTo)
+  if (own !== null) return own
+  if (configuration.serverMetadata().end_session_endpoint === undefined) return null
   const { idToken } = user
   const hints: Record<string, string>[] = [{ logout_hint: nameOf(user) }]
   if (hint === 'id_token' && idToken !== null) hints.unshift({ id_token_hint: idToken })
@@ -36,15 +36,17 @@ export async function endSessionUrl(
   return buildEndSessionUrl(configuration, { ...fitting, post_logout_redirect_uri: returnTo, state }).href
 }
 
-/** A way of the provider's own, which takes no `state`. */
+/** `null` where the provider's logout is the standard's, or is not there. */
 function ownLogoutUrl({ profile }: Provider, configuration: Configuration, returnTo: string): string | null {
   if (profile.logout === null) return null
   const { path, returnParameter } = profile.logout
-  const { issuer } = configuration.serverMetadata()
-  const url = new URL(path, issuer.endsWith('/') ? issuer : `${issuer}/`)
-  url.search = String(
-    new URLSearchParams({ client_id: configuration.clientMetadata().client_id, [returnParameter]: returnTo }),
-  )
+  const { issuer, end_session_endpoint: endpoint } = configuration.serverMetadata()
+  const isStandard = path !== null && endpoint !== undefined
+  const address = path === null ? endpoint : new URL(path, issuer.endsWith('/') ? issuer : `${issuer}/`)
+  if (isStandard || address === undefined) return null
+  const url = new URL(address)
+  url.searchParams.set('client_id', configuration.clientMetadata().client_id)
+  url.searchParams.set(returnParameter, returnTo)
   return url.href
 }
 

@@ -149,7 +149,8 @@ const pushed: Comparison = ({ pushedAuthorization }, metadata) => {
 const logout: Comparison = ({ provider }, metadata) => {
   const { logout: own } = providerProfiles[provider]
   if (metadata['end_session_endpoint'] !== undefined) return ok('logout: ends the session at the provider too')
-  if (own !== null) return ok(`logout: ends the session at the provider too, by its own /${own.path}`)
+  if (own !== null && own.path !== null)
+    return ok(`logout: ends the session at the provider too, by its own /${own.path}`)
   return warning('logout: there is no end_session_endpoint; the session at the provider goes on')
 }
 

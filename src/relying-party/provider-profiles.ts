@@ -8,8 +8,16 @@ export interface ProviderProfile {
   rotation: string
   /** Whether access tokens can be read by an API only if the parameter `audience` names one. */
   needsAudience: boolean
-  /** The logout address that serves where the metadata names none, below the issuer, and its parameter for the way back. */
-  logout: { path: string; returnParameter: string } | null
+  /** A logout of its own, `null` where it is the standard's. */
+  logout: OwnLogout | null
+}
+
+/** Takes the client's id and a way back, no hint and no `state`. */
+interface OwnLogout {
+  /** Below the issuer, for where the metadata names no end_session_endpoint; `null` where that very endpoint is meant. */
+  path: string | null
+  /** What it calls the way back. */
+  returnParameter: string
 }
 
 /** Facts, and no branches: what differs between providers is read from here by one and the same code. */
@@ -34,6 +42,12 @@ export const providerProfiles: Readonly<Record<Options['provider'], ProviderProf
     rotation: 'let the refresh token of the workspace live at least as long as a session',
     needsAudience: false,
     logout: null,
+  },
+  'amazon-cognito': {
+    offlineAccess: 'allow the app client the authorization code grant, which brings one',
+    rotation: 'with refresh token rotation set the retry grace period to 60 seconds: one of 0 loses sessions',
+    needsAudience: false,
+    logout: { path: null, returnParameter: 'logout_uri' },
   },
   'identity-engine': {
     offlineAccess: 'switch on Allow Offline Access in the advanced settings of the application',

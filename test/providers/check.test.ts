@@ -204,6 +204,12 @@ describe('coatcheck check', () => {
     assert.ok(found.some((line) => /^ok logout: .*v2\/logout/.test(line)))
   })
 
+  test('Amazon Cognito without an end_session_endpoint has no other', async () => {
+    answers = { [discoveryPath]: metadata({ end_session_endpoint: undefined }) }
+    const found = await findings({ provider: 'amazon-cognito' })
+    assert.ok(found.some((line) => line.startsWith('warning logout: ')))
+  })
+
   const clocks: [number, RegExp][] = [
     [0, /^ok/],
     [10, /^warning/],

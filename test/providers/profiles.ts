@@ -18,6 +18,12 @@ export interface Profile {
 }
 
 export const profiles = {
+  'amazon-cognito': {
+    bff: { provider: 'amazon-cognito', scope: 'openid profile email' },
+    provider: { rotate: false, configure: (usual) => withRefreshTokens(withEndSessionAt('/logout', usual)) },
+    tokenPath: '/token',
+    remedy: /authorization code grant/,
+  },
   auth0: {
     bff: { provider: 'auth0', authorizationParams: { audience } },
     provider: {
@@ -64,13 +70,21 @@ export async function startProfile(profile: Profile, changes: Partial<ProviderOp
   return Object.assign(world, { tokenAnswers, loggedOutTo })
 }
 
-/** `/v2/logout`: back to `returnTo`, as it is. */
+/** Logout addresses of their own, and what each calls the way back. */
+const ownLogouts: Readonly<Record<string, string>> = { '/v2/logout': 'returnTo', '/logout': 'logout_uri' }
+
+/** Back to where the parameter of its own says, as it is, or an error: it knows no other. */
 function ownLogout({ url = '' }: IncomingMessage, response: ServerResponse, loggedOutTo: string[]): boolean {
   const { pathname, searchParams } = new URL(url, 'http://provider.example')
-  if (pathname !== '/v2/logout') return false
-  const returnTo = searchParams.get('returnTo') ?? ''
-  if (searchParams.get('client_id') === 'coatcheck-demo') loggedOutTo.push(returnTo)
-  response.writeHead(302, { location: returnTo }).end()
+  const returnParameter = ownLogouts[pathname]
+  if (returnParameter === undefined) return false
+  const location = searchParams.get(returnParameter)
+  if (location === null || searchParams.get('client_id') !== 'coatcheck-demo') {
+    response.writeHead(400).end()
+    return true
+  }
+  loggedOutTo.push(location)
+  response.writeHead(302, { location }).end()
   return true
 }
 
@@ -86,6 +100,15 @@ function withAudience(usual: Configuration): Configuration {
     ...usual,
     features: { ...features, resourceIndicators: { ...features?.resourceIndicators, defaultResource } },
   }
+}
+
+/** Refresh tokens with every code, whatever was asked for. */
+function withRefreshTokens(usual: Configuration): Configuration {
+  return { ...usual, issueRefreshToken: async () => true }
+}
+
+function withEndSessionAt(path: string, usual: Configuration): Configuration {
+  return { ...usual, routes: { ...usual.routes, end_session: path } }
 }
 
 function withoutEndSession(usual: Configuration): Configuration {

@@ -25,7 +25,8 @@ const recipes = readdirSync(folder).map((file) => [file, readFileSync(join(folde
 
 test('every provider whose ways we know has a recipe', () => {
   const files = new Set(recipes.map(([file]) => file))
-  for (const name of ['auth0', 'cloudentity', 'identity-engine']) assert.ok(files.has(`${name}.md`), name)
+  for (const name of ['amazon-cognito', 'auth0', 'cloudentity', 'identity-engine'])
+    assert.ok(files.has(`${name}.md`), name)
   assert.ok(recipes.length >= 13)
 })
 
