@@ -70,6 +70,7 @@ export const providerShape = {
       z.string().refine((name) => !ownAuthorizationParams.test(name), 'is set by the server itself'),
       z.string(),
     )
+    .refine(({ max_age: maxAge = '0' }) => /^\d{1,9}$/.test(maxAge), 'max_age must be whole seconds')
     .default({})
     .describe('extra authorization request parameters, JSON'),
   pushedAuthorization: z

@@ -74,6 +74,7 @@ describe('options', () => {
     'a session secret that is too short': { sessionSecret: 'short' },
     'a second session secret that is too short': { sessionSecret: `${'x'.repeat(32)},short` },
     'an authorization parameter that is ours': { authorizationParams: { state: 'x' } },
+    'a max_age that is no number of seconds': { authorizationParams: { max_age: '5m' } },
     'a PKCE parameter': { authorizationParams: { code_challenge_method: 'plain' } },
     'a route with a trailing slash': { routes: [{ path: '/api/', upstream: 'http://a' }] },
     'a route with an encoded path': { routes: [{ path: '/a%70i', upstream: 'http://a' }] },
