@@ -140,24 +140,32 @@ describe('an outage of the provider', () => {
     assert.equal((await browser.api('/bff/user')).status, 200)
   })
 
-  test('at the callback it is 503, and nothing is lost but that login', async () => {
-    let down = false
-    await using world = await startWorld({
-      store: 'memory',
-      provider: {
-        intercept: (request, response) => {
-          if (!down || request.url !== '/token') return false
-          response.writeHead(502).end()
-          return true
+  // The last is what Okta says.
+  for (const [what, status, type, body] of [
+    ['a 502 without a word', 502, 'text/plain', ''],
+    ['a 429 of the protocol', 429, 'application/json', '{"error":"too_many_requests"}'],
+    ['a 429 of a proxy', 429, 'text/html', '<h1>Too Many Requests</h1>'],
+    ['a 429 with JSON of its own', 429, 'application/json', '{"errorCode":"E0000047"}'],
+  ] as const) {
+    test(`at the callback it is 503, and nothing is lost but that login: ${what}`, async () => {
+      let down = false
+      await using world = await startWorld({
+        store: 'memory',
+        provider: {
+          intercept: (request, response) => {
+            if (!down || request.url !== '/token') return false
+            response.writeHead(status, { 'content-type': type }).end(body)
+            return true
+          },
         },
-      },
+      })
+      const browser = world.browser()
+      const login = await browser.startLogin()
+      down = true
+      assert.equal((await browser.finishLogin(login)).status, 503)
+      down = false
+      await browser.login()
+      assert.equal((await browser.api('/bff/user')).status, 200)
     })
-    const browser = world.browser()
-    const login = await browser.startLogin()
-    down = true
-    assert.equal((await browser.finishLogin(login)).status, 503)
-    down = false
-    await browser.login()
-    assert.equal((await browser.api('/bff/user')).status, 200)
-  })
+  }
 })
