@@ -80,15 +80,17 @@ export function createEndpoints(parts: EndpointParts, setHeaders: SetHeaders, an
     throw new BffError('no_route')
   })
 
-  // A person navigates to these; everything else is asked by a script.
-  const navigated = new Set(
-    [paths.login, paths.callback, paths.usedCallback, paths.logout, paths.logoutCallback].map(at),
-  )
+  // A person navigates to these; everything else is asked by a script. Who wants to log out is led to no login.
+  const startUrls = new Map([
+    ...[paths.login, paths.callback, paths.usedCallback].map((path) => [at(path), at(paths.login)] as const),
+    ...[paths.logout, paths.logoutCallback].map((path) => [at(path), '/'] as const),
+  ])
   const failed: ErrorRequestHandler = (thrown, request, response, _next) => {
     // Express found a path that cannot be decoded.
     const error = thrown instanceof URIError ? new BffError('bad_request', { cause: thrown }) : thrown
-    if (navigated.has(request.path)) answer.page(request, response, error)
-    else answer.problem(request, response, error)
+    const startUrl = startUrls.get(request.path)
+    if (startUrl === undefined) answer.problem(request, response, error)
+    else answer.page(request, response, error, startUrl)
   }
   app.use(failed)
   return app

@@ -12,13 +12,16 @@ import type { SetHeaders } from './security-headers.ts'
 export interface ErrorAnswer {
   /** Problem details, for whatever a script asked. */
   problem(request: IncomingMessage, response: ServerResponse, error: unknown): void
-  /** The error page for a person who navigated here; problem details for anything else. */
-  page(request: IncomingMessage, response: ServerResponse, error: unknown): void
+  /**
+   * The error page for a person who navigated here; problem details for anything else.
+   * @param startUrl as the page's
+   */
+  page(request: IncomingMessage, response: ServerResponse, error: unknown, startUrl: string): void
 }
 
 /** @param setHeaders sets the security headers of an error answer */
 export function createErrorAnswer(say: Say, { publicUrl, basePath }: Options, setHeaders: SetHeaders): ErrorAnswer {
-  const addresses = { publicUrl, loginUrl: basePath + paths.login, usedLoginUrl: basePath + paths.usedCallback }
+  const usedLoginUrl = basePath + paths.usedCallback
 
   /** The error as it may be shown; `null` when the answer is beyond saving. */
   function settle(request: IncomingMessage, response: ServerResponse, error: unknown): BffError | null {
@@ -40,11 +43,14 @@ export function createErrorAnswer(say: Say, { publicUrl, basePath }: Options, se
       const known = settle(request, response, error)
       if (known !== null) sendProblem(request, response, known)
     },
-    page(request, response, error) {
+    page(request, response, error, startUrl) {
       const known = settle(request, response, error)
       if (known === null) return
       if (!(request.headers.accept ?? '').includes('text/html')) sendProblem(request, response, known)
-      else send(response, known, 'text/html; charset=utf-8', errorPage(known, requestId(request), addresses))
+      else {
+        const html = errorPage(known, requestId(request), { publicUrl, startUrl, usedLoginUrl })
+        send(response, known, 'text/html; charset=utf-8', html)
+      }
     },
   }
 }

@@ -24,7 +24,7 @@ const advice: Partial<Record<ProblemName, string>> = {
   cookies_not_kept: `You have logged in, but the cookie that says so did not come back. Please allow cookies for this
 site, and open it by its own address, which is below. If you run this site: browsers must reach it by exactly this
 address, and what stands in between must pass on every <code>Set-Cookie</code> as it is.`,
-  anti_forgery: 'Another page led here in a way that is not allowed. From this page it is.',
+  anti_forgery: 'A page led here in a way that is not allowed, or is out of date. Starting again from here helps.',
   too_many_requests: 'Please try again in a minute.',
   provider_unreachable: 'Nothing is lost. Please try again in a few moments.',
   store_unreachable: 'Nothing is lost. Please try again in a few moments.',
@@ -33,22 +33,23 @@ address, and what stands in between must pass on every <code>Set-Cookie</code> a
 /** Addresses of ours that a page leads to, and where our site is. None of them comes from a request. */
 export interface PageAddresses {
   publicUrl: string
-  loginUrl: string
+  /** Where to begin again: with a login or, after a logout, in the application, whose link names the session that there is now. */
+  startUrl: string
   /** Where a used login goes on. */
   usedLoginUrl: string
 }
 
 /**
- * The page a person sees when a login cannot go on: what, a stable code, and the way back in. Nothing of the request
+ * The page a person sees when a login or a logout cannot go on: what, a stable code, and the way back. Nothing of the request
  * is on it, so there is nothing to escape but our own text. The page of a used login leads on by itself, without a script.
  */
 export function errorPage(
   error: BffError,
   requestId: string,
-  { publicUrl, loginUrl, usedLoginUrl }: PageAddresses,
+  { publicUrl, startUrl, usedLoginUrl }: PageAddresses,
 ): string {
   const isUsedLogin = error.problem === 'login_used'
-  const [href, text] = isUsedLogin ? [usedLoginUrl, 'Go on'] : [loginUrl, 'Try again']
+  const [href, text] = isUsedLogin ? [usedLoginUrl, 'Go on'] : [startUrl, 'Try again']
   const refresh = isUsedLogin ? `<meta http-equiv="refresh" content="0; url=${usedLoginUrl}">\n` : ''
   return `<!doctype html>
 <html lang="en">

@@ -92,6 +92,17 @@ for (const store of ['redis', 'memory'] as const) {
       assert.equal((await alice.api('/bff/user')).status, 200)
     })
 
+    test('a person whose logout link is out of date is led to the application, and not to another login', async () => {
+      await using world = await startWorld({ store })
+      const browser = world.browser()
+      await browser.login()
+      const outOfDate = await logoutUrlOf(browser)
+      await browser.login()
+      const page = await browser.navigate(outOfDate, { headers: { accept: 'text/html' } })
+      assert.equal(page.status, 403)
+      assert.deepEqual((await page.text()).match(/href="[^"]*"/g), ['href="/"'])
+    })
+
     test('logging out twice, and without a session, is no error', async () => {
       await using world = await startWorld({ store })
       const browser = world.browser()

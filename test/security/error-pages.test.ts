@@ -7,7 +7,7 @@ import { launchBrowser } from '../support/chromium.ts'
 
 const addresses = {
   publicUrl: 'https://app.example',
-  loginUrl: '/bff/login',
+  startUrl: '/bff/login',
   usedLoginUrl: '/bff/callback/used',
 }
 
