@@ -36,14 +36,14 @@ export async function endSessionUrl(
   return buildEndSessionUrl(configuration, { ...fitting, post_logout_redirect_uri: returnTo, state }).href
 }
 
-/** `null` where the provider's logout is the standard's, or is not there. */
+/** The address of a provider's own logout; `null` where it has none, or the standard's serves. */
 function ownLogoutUrl({ profile }: Provider, configuration: Configuration, returnTo: string): string | null {
+  const { issuer, end_session_endpoint: endpoint } = configuration.serverMetadata()
   if (profile.logout === null) return null
   const { path, returnParameter } = profile.logout
-  const { issuer, end_session_endpoint: endpoint } = configuration.serverMetadata()
-  const isStandard = path !== null && endpoint !== undefined
+  if (path !== null && endpoint !== undefined) return null
   const address = path === null ? endpoint : new URL(path, issuer.endsWith('/') ? issuer : `${issuer}/`)
-  if (isStandard || address === undefined) return null
+  if (address === undefined) return null
   const url = new URL(address)
   url.searchParams.set('client_id', configuration.clientMetadata().client_id)
   url.searchParams.set(returnParameter, returnTo)
