@@ -2,6 +2,7 @@ import type { Say } from '../telemetry/events.ts'
 import type { Timing } from '../timing.ts'
 import type { Keys } from './keys.ts'
 import { type Connection, nullIfWrongType, type ScriptReply } from './redis-connection.ts'
+import { createReplicaWait } from './replica-wait.ts'
 import type { ScriptName } from './scripts.ts'
 import type { Acquired, Change, Ended, EndReason, Gone, Marked, Replaced, TokenRecord, TokenRecords } from './store.ts'
 
@@ -25,6 +26,8 @@ export function createRedisTokenRecords(
   say: Say,
 ): TokenRecords {
   const { client, command } = connection
+  const { waitReplicas } = durable
+  const replicasReached = createReplicaWait(durable.connection, waitReplicas, Math.floor(timing.store / 2))
 
   async function run(script: ScriptName, ref: string, args: readonly (string | number)[], on = connection) {
     const touched = [keys.tokens(ref), keys.lease(ref), keys.ended(ref), keys.session(ref)]
@@ -35,11 +38,9 @@ export function createRedisTokenRecords(
 
   /** Too few replicas in time is no failure: Redis has it, and would be alone with it in a failover. */
   async function runDurably(script: ScriptName, ref: string, args: readonly (string | number)[]) {
-    const { waitReplicas, connection: own } = durable
-    const reply = await run(script, ref, args, own)
+    const reply = await run(script, ref, args, durable.connection)
     if (waitReplicas === 0) return reply
-    const wait = ['WAIT', String(waitReplicas), String(Math.floor(timing.store / 2))]
-    const replicas = await own.command(own.client.sendCommand<number>(wait))
+    const replicas = await replicasReached()
     if (replicas < waitReplicas) say('replicas_late', { ref, script, replicas, waitReplicas })
     return reply
   }

@@ -65,6 +65,18 @@ describe('with redisWaitReplicas', { concurrency: 2 }, () => {
     assert.equal((await running.store.tokens.read('ref'))?.set, 'set-2')
   })
 
+  test('while a replica is away, many who wait at once wait no longer than one', async () => {
+    await using running = await begin()
+    const { store, relay, late } = running
+    const refs = Array.from({ length: 20 }, (_, index) => `session-${index}`)
+    for (const ref of refs) await store.tokens.begin(ref, { epoch: 'e', set: 's', idleMs: minute, absoluteMs: minute })
+    relay.cut()
+    // One after the other they would take 40 s, and a command has four.
+    const ended = await Promise.all(refs.map((ref) => store.tokens.end(ref, 'logout', null)))
+    assert.deepEqual(new Set(ended.map(({ is }) => is)), new Set(['ended']))
+    assert.equal(late.length, refs.length)
+  })
+
   test('a renewal waits for no replica, and what only reads is not held up by what waits', async () => {
     await using running = await begin()
     running.relay.cut()
