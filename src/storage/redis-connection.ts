@@ -13,6 +13,7 @@ export type ScriptReply = readonly (string | number | null)[] | string | null
  * then; both as BffError `store_unreachable`. A failed command may still have been, or may still be, carried out.
  */
 export function createConnection(url: string, timing: Timing, say: Say) {
+  const deadAfterMs = 6 * timing.store
   const client = createClient({
     url,
     scripts: defined,
@@ -23,23 +24,39 @@ export function createConnection(url: string, timing: Timing, say: Say) {
     pingInterval: 2 * timing.store,
     socket: {
       connectTimeout: timing.connect,
-      socketTimeout: 6 * timing.store,
+      socketTimeout: deadAfterMs,
       reconnectStrategy: (retries) => Math.min(timing.reconnect, 50 * (retries + 1)),
     },
   })
-  const deadlines = createDeadlines(timing.store, () => new Error('no answer in time'), unreachable)
+  const deadlines = createDeadlines(timing.store, () => new Error('no answer in time'), failed)
 
   let down = false
-  client.on('error', (error: unknown) => {
+  let readyAt = 0
+  function lost(error: unknown) {
     if (!down) say('store_lost', { reason: reasonOf(error) }, error)
     down = true
-  })
+  }
+  client.on('error', lost)
   client.on('ready', () => {
     down = false
+    readyAt = performance.now()
     say('store_ready')
   })
   // Resolves only once connected, however long that takes; rejects when closed before.
-  client.connect().catch(() => undefined)
+  const connect = () => void client.connect().catch(() => undefined)
+  connect()
+
+  function failed(cause: unknown): BffError {
+    // A primary that a failover has made a replica keeps its clients, although its address may lead to the new one by
+    // now. Where a new connection leads to a replica too, reads go on by it.
+    const isOld = client.isReady && performance.now() - readyAt > deadAfterMs
+    if (isOld && reasonOf(cause) === 'READONLY') {
+      lost(cause)
+      client.destroy()
+      connect()
+    }
+    return unreachable(cause)
+  }
 
   return {
     client,

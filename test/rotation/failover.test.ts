@@ -1,26 +1,34 @@
 import assert from 'node:assert/strict'
 import { describe, test } from 'node:test'
 import { createClient } from 'redis'
-import { startRedis } from '../support/redis.ts'
+import { type OwnRedis, startRedis } from '../support/redis.ts'
 import { startRelay } from '../support/relay.ts'
 import { hang } from './exchange.ts'
 import { startRotatingProvider } from './rotating-provider.ts'
-import { askUntilSettled, beginSession, createDeployment, said, startTokenNode, until } from './token-node.ts'
+import {
+  askUntilSettled,
+  beginSession,
+  createDeployment,
+  said,
+  startTokenNode,
+  type TokenNodeOptions,
+  until,
+} from './token-node.ts'
 
 /** A primary with a replica, and the address that nodes know, which is led from one to the other. */
-async function begin() {
+async function begin(options: TokenNodeOptions = {}) {
   await using started = new AsyncDisposableStack()
   const primary = started.use(await startRedis())
   const replica = started.use(await startRedis(['--replicaof', '127.0.0.1', String(primary.port)]))
   const relay = started.use(await startRelay({ target: { host: '127.0.0.1', port: primary.port } }))
   const provider = started.use(await startRotatingProvider())
   const deployment = createDeployment(provider, { redisUrl: `redis://127.0.0.1:${relay.port}` })
-  const a = started.use(await startTokenNode(deployment))
-  const b = started.use(await startTokenNode(deployment))
+  const a = started.use(await startTokenNode(deployment, options))
+  const b = started.use(await startTokenNode(deployment, options))
   const ref = await beginSession(a, provider)
   const bystander = await beginSession(a, provider, 'bob')
-  const onReplica = async (...words: string[]): Promise<string> => {
-    const client = createClient({ url: replica.url })
+  const on = async ({ url }: OwnRedis, ...words: string[]): Promise<string> => {
+    const client = createClient({ url })
     await client.connect()
     try {
       return String(await client.sendCommand(words))
@@ -28,6 +36,7 @@ async function begin() {
       client.destroy()
     }
   }
+  const onReplica = (...words: string[]) => on(replica, ...words)
   const holds = (key: string, field: string, value: string) =>
     until(async () => {
       const [name = ''] = (await onReplica('KEYS', key)).split(',')
@@ -52,6 +61,12 @@ async function begin() {
       relay.cut()
       relay.release()
     },
+    /** As planned by an operator: the old primary is there yet, and keeps its connections. */
+    async changeOver() {
+      await onReplica('REPLICAOF', 'NO', 'ONE')
+      relay.forwardTo({ host: '127.0.0.1', port: replica.port })
+      await on(primary, 'REPLICAOF', '127.0.0.1', String(replica.port))
+    },
     [Symbol.asyncDispose]: () => all.disposeAsync(),
   }
 }
@@ -64,6 +79,17 @@ describe('a failover of the store', { concurrency: 3 }, () => {
     await replicated(2)
     await failOver()
     assert.deepEqual([await askUntilSettled(a, ref), await askUntilSettled(b, ref)], ['alice.2', 'alice.2'])
+    assert.deepEqual(provider.presented, ['alice.1'])
+  })
+
+  test('that leaves the old primary as a replica: nodes leave it for the new one', async () => {
+    // Of a connection that is younger than six times this a replica is taken for what the address leads to.
+    await using running = await begin({ storeMs: 500 })
+    const { provider, a, b, ref, changeOver } = running
+    await changeOver()
+    assert.equal(await askUntilSettled(a, ref), 'alice.2')
+    assert.equal((await said(a.log, 'store_lost'))['reason'], 'READONLY')
+    assert.equal(await askUntilSettled(b, ref), 'alice.2')
     assert.deepEqual(provider.presented, ['alice.1'])
   })
 
