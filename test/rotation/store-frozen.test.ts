@@ -60,6 +60,23 @@ describe('a store that is away', { concurrency: 4 }, () => {
     assert.deepEqual(provider.presented, ['alice.1'])
   })
 
+  test('frozen until a flight has given up on the lease: whoever comes then does not wait for it to lapse', async () => {
+    await using running = await begin([], { lease: 60_000, waiter: 80_000 })
+    const { redis, provider, a, b, ref } = running
+    // A script that this Redis has not seen is sent twice, the second time behind what was given meanwhile.
+    assert.equal(await a.ask(await beginSession(a, provider, 'bob')), 'bob.2')
+    const acquiring = a.script.stop('acquire', 'before')
+    const first = a.ask(ref)
+    await acquiring.reached
+    await redis.pause()
+    acquiring.go()
+    assert.equal(await first, 'store_unreachable')
+    const resumed = performance.now()
+    await redis.resume() // and the lease is taken, by a command that nobody waits for any more
+    assert.equal(await askUntilSettled(b, ref), 'alice.2')
+    assert.ok(performance.now() - resumed < 30_000)
+  })
+
   test('frozen between lease and mark: no call is made', async () => {
     await using running = await begin()
     const { redis, provider, a, ref } = running
