@@ -54,7 +54,7 @@ export interface SeveralApis extends World {
 
 /** A world with one API a route, each of which tells for whom the access token is that it got. */
 export async function startSeveralApis(
-  changes: { nodes?: number; routes?: Routes; bff?: Partial<BffOptions>; provider?: WorldOptions['provider'] } = {},
+  changes: Pick<WorldOptions, 'nodes' | 'redisUrl' | 'provider'> & { routes?: Routes; bff?: Partial<BffOptions> } = {},
 ): Promise<SeveralApis> {
   await using started = new AsyncDisposableStack()
   const api = started.use(await startUpstream())
@@ -73,6 +73,7 @@ export async function startSeveralApis(
   const world = started.use(
     await startWorld({
       nodes: changes.nodes ?? 1,
+      ...(changes.redisUrl === undefined ? {} : { redisUrl: changes.redisUrl }),
       bff: {
         authorizationParams: { resource: ownApi },
         routes: routes.map(([name, more]) => ({ path: `/${name}`, upstream: api.url, ...more })),

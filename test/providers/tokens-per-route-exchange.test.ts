@@ -1,6 +1,8 @@
 import assert from 'node:assert/strict'
 import { describe, test } from 'node:test'
+import { createClient } from 'redis'
 import type { Browser } from '../support/browser.ts'
+import { startRedis } from '../support/redis.ts'
 import { refuse, type SeveralApis, startSeveralApis } from './several-apis.ts'
 
 async function logIn(world: SeveralApis): Promise<Browser> {
@@ -53,6 +55,19 @@ describe('an exchanged access token', { concurrency: 2 }, () => {
     world.onRequest(refuse([first, second]))
     for (let i = 0; i < 3; i++) assert.equal(await world.call(browser, '/billing/x'), '401 refused')
     assert.deepEqual(grants(world), ['token-exchange', 'token-exchange'])
+  })
+
+  test('is kept by a full Redis too: it is not exchanged for by each call', async () => {
+    await using redis = await startRedis()
+    await using world = await startSeveralApis({ redisUrl: redis.url })
+    const browser = await logIn(world)
+    const admin = await createClient({ url: redis.url }).connect()
+    await admin.configSet({ 'maxmemory-policy': 'noeviction', maxmemory: '1' })
+    admin.destroy()
+    const first = await world.call(browser, '/billing/x')
+    assert.match(first, /^billing /)
+    for (let i = 0; i < 3; i++) assert.equal(await world.call(browser, '/billing/x'), first)
+    assert.deepEqual(grants(world), ['token-exchange'])
   })
 
   test('X5: that the provider does not give is a 403 of that route alone, and is not asked for by each call', async () => {
