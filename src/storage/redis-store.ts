@@ -30,7 +30,7 @@ export function createRedisStore({ url, prefix, waitReplicas }: RedisSettings, t
   // WAIT holds up its connection, and knows of no other's writes: what waits has one of its own.
   const durable = waitReplicas > 0 ? createConnection(url, timing, say) : connection
 
-  // Until Redis has told its time nothing can be read from it either.
+  // By our own clock until Redis has told its time, for which it is asked before anything else.
   let offset = Date.now() - performance.now()
   async function readClock() {
     let shortest = Number.POSITIVE_INFINITY
@@ -44,8 +44,17 @@ export function createRedisStore({ url, prefix, waitReplicas }: RedisSettings, t
     }
   }
   const now = () => performance.now() + offset
-  const keepTime = () => void readClock().catch(() => undefined)
-  const clock = setInterval(keepTime, clockEvery).unref()
+  let clock: NodeJS.Timeout | undefined
+  let closed = false
+  async function keepTime() {
+    // Where it does not say, our own clock, which may be an hour off, must not count for long.
+    const nextMs = await readClock().then(
+      () => clockEvery,
+      () => timing.store,
+    )
+    clearTimeout(clock)
+    if (!closed) clock = setTimeout(keepTime, nextMs).unref()
+  }
   client.on('ready', keepTime)
 
   const listeners = new Set<(change: Change) => void>()
@@ -113,7 +122,8 @@ export function createRedisStore({ url, prefix, waitReplicas }: RedisSettings, t
     warnings: () =>
       redisWarnings({ info: () => command(client.info()), configGet: (name) => command(client.configGet(name)) }),
     async close() {
-      clearInterval(clock)
+      closed = true
+      clearTimeout(clock)
       channel.destroy()
       client.destroy()
       if (durable !== connection) durable.client.destroy()
