@@ -1,14 +1,12 @@
 import { presentRefreshToken, type RefreshAnswer, type RefreshRequest } from '../relying-party/refresh-grant.ts'
 import { ownParameters } from '../relying-party/resources.ts'
 import type { EndReason, Gone, TokenRecord } from '../storage/store.ts'
+import { backoffAfter } from './backoff.ts'
 import type { Cycle, Flight, FlightParts, Landed, Overtaken, Presented } from './flight-parts.ts'
 import { createMark, type Mark } from './mark.ts'
 import { untilDefinite } from './repeat.ts'
 import { isRevokedAfter } from './revoker.ts'
 import { TokenSet } from './token-set.ts'
-
-const longestSilenceFactor = 10
-const longestDeclineFactor = 30
 
 /**
  * The flight that holds the lease: mark, ask, store (`docs/refresh-protocol.md`, "Flight that holds the lease").
@@ -79,7 +77,7 @@ export async function present(
           presentation = 2
           continue
         }
-        const backoffMs = silenceBackoff(options.timing.silence, presentation)
+        const backoffMs = backoffAfter(answer, presentation, record.declined, options.timing)
         await release(presentation, record.declined, backoffMs)
         return { is: 'later', afterMs: backoffMs }
       }
@@ -100,13 +98,7 @@ export async function present(
         return notGranted(parts, flight)
       }
       // Declined or unsent: the token was not used up.
-      const { decline } = options.timing
-      const doubled = Math.min(decline * 2 ** record.declined, decline * longestDeclineFactor)
-      // What is told is the least that is asked for (RFC 9110, section 10.2.3): 0 is no leave to ask without a pause.
-      const pauseMs = is === 'declined' ? Math.max(doubled, answer.retryAfterMs) : doubled
-      // Nothing has been heard since an earlier presentation met with silence: that one may still be under way.
-      const inDoubt = is === 'unsent' && presentation > 1
-      const backoffMs = inDoubt ? Math.max(pauseMs, silenceBackoff(options.timing.silence, presentation)) : pauseMs
+      const backoffMs = backoffAfter(answer, presentation, record.declined, options.timing)
       await release(presentation - 1, record.declined + 1, backoffMs)
       return { is: 'later', afterMs: backoffMs }
     }
@@ -185,9 +177,4 @@ async function end({ store, options, say }: FlightParts, cycle: Cycle, reason: E
   if (ended.is === 'notMine') return { is: 'overtaken', record: null }
   say('session_ended', { ref: cycle.ref, reason })
   return { is: 'gone', reason }
-}
-
-/** `silence` up to the second presentation, doubling with each further one. */
-function silenceBackoff(silenceMs: number, presentation: number): number {
-  return Math.min(silenceMs * 2 ** Math.max(presentation - 2, 0), silenceMs * longestSilenceFactor)
 }
