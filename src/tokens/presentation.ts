@@ -24,16 +24,19 @@ export async function present(
   const waitedMs = Math.round(performance.now() - flight.began)
   const tokens = TokenSet.open(seal, ref, record.set)
   const refreshToken = tokens?.refreshToken ?? null
-  if (tokens === null || refreshToken === null) return { is: 'later', afterMs: options.timing.decline }
-
-  const mark = createMark(store, options.timing, cycle, record.attempt)
   const release = (left: number, declined: number, backoffMs: number) =>
     untilDefinite(
       () => store.tokens.release(ref, { ...cycle, left, declined, backoffMs }),
       options.timing.storeBudget,
       options.timing.retry,
     ).catch(() => undefined) // failing that the lease lapses
+  if (tokens === null || refreshToken === null) {
+    // For those who can read it: the set has been written anew since it was seen.
+    await release(0, record.declined, 0)
+    return { is: 'later', afterMs: options.timing.decline }
+  }
 
+  const mark = createMark(store, options.timing, cycle, record.attempt)
   let { target } = flight.wanted
   let presentation = record.attempt === null ? 1 : record.unanswered + 1
   try {

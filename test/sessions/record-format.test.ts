@@ -4,6 +4,8 @@ import { createClient, type RedisClientType } from 'redis'
 import { refreshedRecord } from '../../src/session/session-record.ts'
 import { createKeys, type Keys } from '../../src/storage/keys.ts'
 import { createSeal } from '../../src/tokens/seal.ts'
+import { startRotatingProvider } from '../rotation/rotating-provider.ts'
+import { beginSession, createDeployment, startTokenNode } from '../rotation/token-node.ts'
 import type { Browser } from '../support/browser.ts'
 import { startWorld, type World } from '../support/world.ts'
 
@@ -192,6 +194,25 @@ describe('two releases side by side', () => {
     assert.equal(world.log.findLast(({ msg }) => msg === 'session_unreadable')?.['reason'], 'format')
     // Nor where a refresh brings other claims.
     assert.equal(refreshedRecord(['name'])(String(found[0]), { name: 'another' }), null)
+  })
+
+  test('a node that gets the lease to a set that it cannot read gives it back', async () => {
+    await using provider = await startRotatingProvider()
+    const timing = { lease: 60_000, waiter: 80_000 }
+    await using node = await startTokenNode(createDeployment(provider, { timing }))
+    const ref = await beginSession(node, provider)
+    const { tokens } = node.store
+    const acquiring = node.script.stop('acquire', 'before')
+    const asked = node.ask(ref)
+    await acquiring.reached
+    const record = await tokens.read(ref)
+    assert.ok(record)
+    // As a newer release does that exchanges an access token.
+    assert.equal(await tokens.rewriteSet(ref, { before: record.set, after: 'in a newer format' }), 'written')
+    acquiring.go()
+    assert.equal(await asked, 'provider_unreachable')
+    const other = { ...record, id: 'other', doubt: null, open: false, leaseMs: 1_000 }
+    assert.equal((await tokens.acquire(ref, other)).is, 'acquired')
   })
 
   test('a node does without what a newer release has added to any record, also where it writes it', async () => {
