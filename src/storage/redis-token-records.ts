@@ -1,7 +1,7 @@
 import type { Say } from '../telemetry/events.ts'
 import type { Timing } from '../timing.ts'
 import type { Keys } from './keys.ts'
-import { type Connection, nullIfWrongType, type ScriptReply } from './redis-connection.ts'
+import { type Connection, nullIfWrongType } from './redis-connection.ts'
 import { createReplicaWait } from './replica-wait.ts'
 import type { ScriptName } from './scripts.ts'
 import type { Acquired, Change, Ended, EndReason, Gone, Marked, Replaced, TokenRecord, TokenRecords } from './store.ts'
@@ -74,7 +74,7 @@ export function createRedisTokenRecords(
       const [is, first, second] = reply
       if (is === 'busy' || is === 'later') return { is, forMs: Number(first) }
       if (is === 'doubt') return { is, doubt: { attempt: String(first), beat: Number(second) } }
-      if (is === 'acquired' || is === 'changed') return { is, record: recordIn(reply) }
+      if (is === 'acquired' || is === 'changed') return withRecord(is, reply)
       return gone(reply)
     },
     async mark(ref, { id, epoch, version, previous, unanswered, leaseMs, renewal }): Promise<Marked> {
@@ -82,14 +82,14 @@ export function createRedisTokenRecords(
       const reply = await write('mark', ref, [id, epoch, version, previous ?? '', unanswered, leaseMs])
       const [is] = reply
       if (is === 'marked' || is === 'lost') return { is }
-      if (is === 'changed') return { is, record: recordIn(reply) }
+      if (is === 'changed') return withRecord(is, reply)
       return gone(reply)
     },
     async replace(ref, { id, epoch, version, unanswered, set, grantEndsAt = 0 }): Promise<Replaced> {
       const reply = await runDurably('replace', ref, [id, epoch, version, unanswered, set, grantEndsAt])
       const [is] = reply
       if (is === 'stored') return { is }
-      if (is === 'stale') return { is, record: recordIn(reply) }
+      if (is === 'stale') return withRecord(is, reply)
       return gone(reply)
     },
     async writeSession(ref, text, lifeSeconds) {
@@ -127,10 +127,10 @@ export function readChange(message: string, tell: (change: Change) => void): voi
   else if (is === 'ended') tell({ is, ref, reason: endReason(detail) })
 }
 
-function recordIn(reply: Exclude<ScriptReply, string | null>): TokenRecord {
+/** What `read` takes for no record is none here either. */
+function withRecord<Is extends string>(is: Is, reply: Values): Gone | { is: Is; record: TokenRecord } {
   const record = readRecord(reply.slice(1))
-  if (record === null) throw new TypeError('a script answered with an empty record')
-  return record
+  return record === null ? { is: 'gone', reason: 'expired' } : { is, record }
 }
 
 function readRecord(values: Values): TokenRecord | null {

@@ -4,8 +4,9 @@ import { createClient, type RedisClientType } from 'redis'
 import { refreshedRecord } from '../../src/session/session-record.ts'
 import { createKeys, type Keys } from '../../src/storage/keys.ts'
 import { createSeal } from '../../src/tokens/seal.ts'
+import { hang } from '../rotation/exchange.ts'
 import { startRotatingProvider } from '../rotation/rotating-provider.ts'
-import { beginSession, createDeployment, startTokenNode } from '../rotation/token-node.ts'
+import { beginSession, createDeployment, startTokenNode, until } from '../rotation/token-node.ts'
 import type { Browser } from '../support/browser.ts'
 import { startWorld, type World } from '../support/world.ts'
 
@@ -129,6 +130,23 @@ describe('a token record that cannot be read is a re-login:', () => {
     assert.ok((await browser.api('/bff/user')).status < 500)
     await assertLogsInAgain(browser, ['/bff/user', '/api/x'])
   })
+})
+
+test('a token record that is damaged while it is refreshed is no session, and harms nobody else', async () => {
+  await using provider = await startRotatingProvider()
+  const deployment = createDeployment(provider, { timing: { ask: 10_000 } })
+  await using node = await startTokenNode(deployment)
+  const ref = await beginSession(node, provider)
+  const { first, exchange } = await hang(provider, () => node.ask(ref))
+  const admin = await createClient({ url: deployment.redisUrl }).connect()
+  await admin.hDel(createKeys(deployment.redisPrefix).tokens(ref), 'epoch')
+  admin.destroy()
+  const marks = () => node.script.calls.filter((call) => call === 'mark').length
+  const before = marks()
+  await until(() => marks() > before) // the renewal, which nobody waits for
+  exchange.answer(exchange.process())
+  assert.equal(await first, 'no_session')
+  assert.equal(await node.ask(await beginSession(node, provider, 'bob')), 'bob.2')
 })
 
 describe('a pending login that cannot be read is begun again:', () => {
