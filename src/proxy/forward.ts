@@ -103,7 +103,7 @@ export function createForwarder(
           idleLimit,
           limitsEvents,
           drainLimit,
-          again: body === null && upgrade === null && idempotent.has(method) ? again : null,
+          again: body === null && idempotent.has(method) ? again : null,
         }
         upstream.dispatch({ ...options, headers: rules.request(request, token) }, new PassBack(passed, insteadOf))
       })

@@ -2,10 +2,15 @@ import assert from 'node:assert/strict'
 import type { Socket } from 'node:net'
 import { describe, test } from 'node:test'
 import type { BffOptions } from '../../src/index.ts'
+import { openLine, startRawUpstream } from '../proxy/raw-peers.ts'
+import { agreed, signIn } from '../proxy/stream-peers.ts'
 import { eventsOf } from '../support/event-stream.ts'
 import { createTokenEndpoint } from '../support/token-endpoint.ts'
 import { sha256, type UpstreamHandler } from '../support/upstream.ts'
 import { startWorld, type World } from '../support/world.ts'
+
+const refused =
+  'HTTP/1.1 401 Unauthorized\r\nWWW-Authenticate: Bearer error="invalid_token"\r\nContent-Length: 0\r\nConnection: close\r\n\r\n'
 
 /** Refuses the tokens that were seen up to now, or every one. */
 function refusing(which: 'seen' | 'all', seen: Set<string>): UpstreamHandler {
@@ -39,6 +44,28 @@ describe('an upstream that says 401 invalid_token', { concurrency: 2 }, () => {
     const echo = await response.json()
     assert.equal(echo.url, '/y?z=1')
     assert.equal(seen.has(echo.authorizationSha256), false)
+    assert.equal(world.provider.counts.refresh, 1)
+  })
+
+  test('to a WebSocket handshake gets it once more, too, with what lay behind it', async () => {
+    await using raw = await startRawUpstream()
+    const routes = [{ path: '/api', upstream: raw.url, webSocket: true }]
+    await using world = await startWorld({ bff: { routes } })
+    const { handshake } = await signIn(world)
+    let asked = 0
+    raw.say((socket) => {
+      asked += 1
+      socket.write(asked === 1 ? refused : agreed)
+    })
+    const line = await openLine(world.relay.port)
+    line.socket.write(`${handshake}behind it`)
+    await line.until('\r\n\r\n')
+    assert.match(line.text, /^HTTP\/1\.1 101 /)
+    line.socket.end()
+    await raw.emptied()
+    const [first, second] = raw.heard.map((said) => /^Authorization: (.+)$/im.exec(said)?.[1])
+    assert.ok(first !== undefined && second !== undefined && first !== second)
+    assert.ok(raw.heard.at(-1)?.endsWith('\r\n\r\nbehind it'))
     assert.equal(world.provider.counts.refresh, 1)
   })
 

@@ -3,7 +3,8 @@ import type { Socket } from 'node:net'
 import { after, before, describe, test } from 'node:test'
 import type { Browser } from '../support/browser.ts'
 import { startWorld, type World } from '../support/world.ts'
-import { fine, type RawUpstream, startRawUpstream } from './raw-peers.ts'
+import { fine, openLine, type RawUpstream, startRawUpstream } from './raw-peers.ts'
+import { agreed, signIn } from './stream-peers.ts'
 
 /** How many times each is tried; every other request meets a connection that dies of it. */
 const rounds = 40
@@ -14,7 +15,10 @@ describe('an upstream that closes a kept connection just as it is used again', {
   let browser: Browser
   before(async () => {
     raw = await startRawUpstream()
-    world = await startWorld({ store: 'memory', bff: { routes: [{ path: '/api', upstream: raw.url }] } })
+    world = await startWorld({
+      store: 'memory',
+      bff: { routes: [{ path: '/api', upstream: raw.url, webSocket: true }] },
+    })
     browser = world.browser()
     await browser.login()
   })
@@ -79,6 +83,20 @@ describe('an upstream that closes a kept connection just as it is used again', {
       await burst()
       dies(end)
       for (let i = 0; i < 5; i++) for (const { status } of await burst()) assert.equal(status, 200)
+    })
+
+    test(`${end}: a WebSocket is opened all the same, and its handshake is seen twice`, async () => {
+      const user = await signIn(world)
+      raw.say((socket) => void socket.write(fine))
+      await browser.api('/api/x')
+      const { length } = raw.log
+      raw.say((socket, nth) => void (nth === 1 ? socket.write(agreed) : socket[end]()))
+      const line = await openLine(world.relay.port)
+      line.socket.write(user.handshake)
+      await line.until('\r\n\r\n')
+      assert.match(line.text, /^HTTP\/1\.1 101 /)
+      assert.equal(raw.log.length - length, 2)
+      line.socket.destroy()
     })
 
     test(`${end}: a GET that has been answered in part is not sent again`, async () => {
