@@ -43,7 +43,7 @@ export function switchesToWebSocket({ upgrade }: IncomingHttpHeaders): boolean {
  */
 export function beginUpgrade(request: IncomingMessage, duplex: Duplex, head: Buffer): Upgrading | null {
   const socket = duplex as Socket // it is one, or a TLS socket; only with a body, for which it is refused, another Duplex
-  socket.on('error', () => socket.destroy())
+  socket.on('error', brokeOff)
   if (responseUnderWay(request.socket) !== null) {
     socket.destroy()
     return null
@@ -72,6 +72,11 @@ export function beginUpgrade(request: IncomingMessage, duplex: Duplex, head: Buf
     linger(socket)
   })
   return { socket, response, handOver }
+}
+
+/** On its own, as a listener made above would keep the handshake, its response and what came early for as long as the socket. */
+function brokeOff(this: Socket): void {
+  this.destroy()
 }
 
 /** Browsers send nothing behind a handshake before it is answered (RFC 6455, section 4.1); others may send so much. */

@@ -1,7 +1,10 @@
 import assert from 'node:assert/strict'
 import { once } from 'node:events'
+import type { IncomingMessage, Server } from 'node:http'
 import type { Socket } from 'node:net'
 import { after, before, describe, test } from 'node:test'
+import { setTimeout as pause } from 'node:timers/promises'
+import { heapUsed } from '../support/heap.ts'
 import { startWorld, type World } from '../support/world.ts'
 import { startDirectServer } from './embedding.ts'
 import { pour, stalled } from './pour.ts'
@@ -15,6 +18,7 @@ describe('a WebSocket handshake that waits for the answer of its upstream', { co
   const disposal = new AsyncDisposableStack()
   let raw: RawUpstream
   let world: World
+  let server: Server
   let port: number
   let handshake: string
   before(async () => {
@@ -23,7 +27,7 @@ describe('a WebSocket handshake that waits for the answer of its upstream', { co
     world = disposal.use(await startWorld({ store: 'memory', bff: { routes } }))
     const bff = world.nodes[0]?.bff
     assert.ok(bff !== undefined)
-    ;({ port } = disposal.use(await startDirectServer(bff)))
+    ;({ server, port } = disposal.use(await startDirectServer(bff)))
     handshake = (await signIn(world)).handshake
   })
   after(() => disposal.disposeAsync())
@@ -56,6 +60,25 @@ describe('a WebSocket handshake that waits for the answer of its upstream', { co
     await all.promise
     assert.equal(heard, early)
     line.socket.destroy()
+  })
+
+  test('leaves nothing of itself behind for as long as the WebSocket lasts', async () => {
+    const came: Promise<WeakRef<IncomingMessage>> = new Promise((resolve) => {
+      server.once('upgrade', (request) => resolve(new WeakRef(request)))
+    })
+    const { line, upstream } = await wait()
+    const request = await came
+    upstream.write(agreed)
+    await line.until('\r\n\r\n')
+    // What was done just now may still have it at hand.
+    for (let tries = 0; request.deref() !== undefined && tries < 20; tries++) {
+      await pause(10)
+      heapUsed()
+    }
+    const isGone = request.deref() === undefined
+    const isOpen = !line.socket.closed
+    line.socket.destroy()
+    assert.deepEqual({ isGone, isOpen }, { isGone: true, isOpen: true })
   })
 
   test('is broken off when the browser sends more behind it than is worth keeping', async () => {
