@@ -69,7 +69,8 @@ export function createTunnel(
     })
   }
 
-  upstream.allowHalfOpen = true
+  // Nobody else sets it, neither to an upstream nor over TLS.
+  for (const side of [browser, upstream]) side.allowHalfOpen = true
   upstream.on('data', toBrowser)
   browser.on('data', (chunk: Buffer) => {
     // Nothing passes for a session that has ended; it is read for what follows: the end of its side.

@@ -1,8 +1,12 @@
 import assert from 'node:assert/strict'
 import { once } from 'node:events'
+import { createServer } from 'node:https'
 import type { Socket } from 'node:net'
 import { after, before, describe, test } from 'node:test'
 import { setTimeout as pause } from 'node:timers/promises'
+import { connect } from 'node:tls'
+import { closeServer, listen } from '../../demo/listen.ts'
+import { createCertificate } from '../support/certificate.ts'
 import { startWorld, type World } from '../support/world.ts'
 import { type Line, openLine, type RawUpstream, startRawUpstream } from './raw-peers.ts'
 import { agreed } from './stream-peers.ts'
@@ -79,6 +83,35 @@ describe('one side of a WebSocket that leaves', { concurrency: false }, () => {
     const closed = once(upstream, 'close')
     line.socket.end()
     await closed
+  })
+
+  test('the browser for its half, over TLS: it hears the other half out', async () => {
+    const { key, cert } = createCertificate()
+    const bff = world.nodes[0]?.bff
+    assert.ok(bff !== undefined)
+    const server = createServer({ key, cert }, bff.handle)
+    bff.attach(server)
+    const port = await listen(server, 0, '127.0.0.1')
+    const arrived = Promise.withResolvers<Socket>()
+    raw.say((socket) => arrived.resolve(socket))
+    const halfOpen = { port, host: '127.0.0.1', rejectUnauthorized: false, allowHalfOpen: true } // types lack the last one
+    const browser = connect(halfOpen)
+    let text = ''
+    browser.on('data', (chunk: Buffer) => {
+      text += chunk.toString('latin1')
+    })
+    browser.write(handshake('/ws/x'))
+    const upstream = await arrived.promise
+    upstream.allowHalfOpen = true
+    upstream.write(agreed)
+    while (!text.includes('\r\n\r\n')) await once(browser, 'data')
+    const [ended, closed] = [once(upstream, 'end'), once(browser, 'close')]
+    browser.end()
+    await ended
+    upstream.end(fromUpstream)
+    await closed
+    assert.ok(text.endsWith('\x81\x03bye'))
+    await closeServer(server)
   })
 
   test('the upstream by a reset while the browser speaks: its last word arrives, and the browser is let go', async () => {
