@@ -38,6 +38,7 @@ export function createTunnel(
     isGoodbyeSaid = true
     browser.end(closeFrames[is])
     upstream.destroy()
+    browser.resume() // the upstream may have been too slow for it
     // Whoever does not close their side in answer is not waited for.
     setTimeout(breakOff, frameEndMs).unref()
   }

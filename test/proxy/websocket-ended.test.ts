@@ -5,6 +5,7 @@ import type { Socket } from 'node:net'
 import { after, before, describe, test } from 'node:test'
 import { startWorld, type World } from '../support/world.ts'
 import { startDirectServer } from './embedding.ts'
+import { pour, stalled } from './pour.ts'
 import { ask, type RawUpstream, startRawUpstream } from './raw-peers.ts'
 import { agreed, ended, frame, frameHead, signIn } from './stream-peers.ts'
 
@@ -62,6 +63,25 @@ describe('a WebSocket whose session ends while a frame is under way', { concurre
     const tookMs = performance.now() - began
     assert.ok(tookMs > 900 && tookMs < 4_000, `${tookMs} ms`)
     assert.ok(line.text.endsWith('only so much'), 'nothing is put inside a frame')
+  })
+
+  test('is heard until the browser closes, though it was told to wait for its upstream', async () => {
+    const user = await signIn(world)
+    const accepted = once(server, 'connection')
+    const { line, upstream } = await ask(raw, user.handshake, port)
+    const [near]: Socket[] = await accepted
+    assert.ok(near)
+    upstream.write(agreed)
+    await line.until('\r\n\r\n')
+    upstream.pause()
+    await stalled(pour(line.socket, 100_000_000))
+    line.socket.removeAllListeners('drain')
+    const closed = once(near, 'close')
+    await user.logOut()
+    await closed
+    upstream.destroy()
+    assert.ok(line.text.endsWith(ended))
+    assert.equal(near.readableEnded, true, 'broken off with something unread')
   })
 
   test('passes nothing on that the browser says from then on', async () => {
