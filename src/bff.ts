@@ -68,6 +68,7 @@ export interface Bff {
   /**
    * Stops accepting, waits for requests, refreshes and revocations in flight (at most `timing.drain`), and closes. A server
    * of your own is waited for when it was given to `attach` and told to close before: what stays open on it closes now.
+   * Several of one server are closed at once (`Promise.all`): each waits for whatever is open there, and closes its own.
    */
   close(): Promise<void>
 }
