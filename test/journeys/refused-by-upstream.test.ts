@@ -92,6 +92,23 @@ describe('an upstream that says 401 invalid_token', { concurrency: 2 }, () => {
     assert.equal((await browser.api('/bff/user')).status, 200)
   })
 
+  test('to a request that it lost at first, with its connection, gets it once more with a fresh token', async () => {
+    await using running = await begin()
+    const { world, browser, seen } = running
+    await browser.api('/api/x') // leaves a connection that is kept
+    const tokens: string[] = []
+    world.upstream.onRequest((request, response) => {
+      tokens.push(sha256(request.headers.authorization ?? ''))
+      if (tokens.length > 1) return refusing('seen', seen)(request, response)
+      request.socket.destroy()
+      return true
+    })
+    const response = await browser.api('/api/x')
+    assert.equal(response.status, 200)
+    const { authorizationSha256 } = await response.json()
+    assert.deepEqual(tokens, [...seen, ...seen, authorizationSha256])
+  })
+
   test('to a request with a body is not asked again, and the next one has a fresh token', async () => {
     await using running = await begin()
     const { world, browser, seen, token } = running

@@ -185,6 +185,13 @@ describe('an upstream that answers', { concurrency: false }, () => {
     })
   }
 
+  for (const [coding, body] of Object.entries({ Chunked: '4\r\nfine\r\n0\r\n\r\n', identity: 'fine' })) {
+    test(`a body in the coding ${coding} is understood`, async () => {
+      const { text } = await hears('GET', `${ok}Transfer-Encoding: ${coding}\r\n\r\n${body}`, true)
+      assert.match(text, /^HTTP\/1\.1 200 [^]*\r\n\r\n4\r\nfine\r\n0\r\n\r\n$/)
+    })
+  }
+
   test('half a head and then nothing is too late', async () => {
     assert.deepEqual((await hears('GET', ok)).statuses, [504])
   })

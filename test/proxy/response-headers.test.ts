@@ -36,6 +36,7 @@ describe('what an upstream says in its headers', { concurrency: false }, () => {
   const onlyInPart = [
     'max-age=60, private="set-cookie"',
     'x="a, private"',
+    'x=", private, "',
     'public, x=" no-store "',
     'x="',
     'private="',

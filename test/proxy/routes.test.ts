@@ -93,14 +93,16 @@ describe('a route', { concurrency: false }, () => {
         'bff-logout=x',
         'other=y',
         'themes',
+        'theme',
         '=theme',
+        'theme =dim',
       ])
       response.end()
       return true
     })
     const response = await browser.api('/cookies/x')
     upstream.onRequest(() => false)
-    assert.deepEqual(response.headers.getSetCookie(), ['theme=light; Path=/'])
+    assert.deepEqual(response.headers.getSetCookie(), ['theme=light; Path=/', 'theme =dim'])
   })
 
   test('sets and removes headers both ways', async () => {
@@ -121,7 +123,7 @@ describe('a route', { concurrency: false }, () => {
     assert.deepEqual(await problem(said), [413, 'payload_too_large'])
     const { status } = await chunked('/small/x', ['x'.repeat(600), 'x'.repeat(600)])
     assert.equal(status, 413)
-    assert.equal((await chunked('/small/x', ['x'.repeat(400), 'x'.repeat(400)])).status, 200)
+    assert.equal((await chunked('/small/x', ['x'.repeat(400), 'x'.repeat(600)])).status, 200)
   })
 
   test('answers 504 when the first byte does not come in time', async () => {

@@ -55,6 +55,8 @@ describe('an upstream that demands another login', () => {
     [`${demand}, error_description="a, b=\\"c\\"", max_age=0`, '/bff/login?max_age=0'],
     ['bearer ERROR = "insufficient_user_authentication" , Max_Age = "7"', '/bff/login?max_age=7'],
     [`Basic realm="Bearer error=x", Negotiate, ${demand}, max_age=8`, '/bff/login?max_age=8'],
+    [`${demand}, max_age=6, DPoP error="invalid_token", max_age=5`, '/bff/login?max_age=6'],
+    ['Bearer error="insufficient\\_user_authentication", max_age="4"', '/bff/login?max_age=4'],
     [['Basic realm="x"', `${demand}, max_age=9`], '/bff/login?max_age=9'],
     [
       `${demand}, acr_values="a&returnUrl=//evil.example#"`,
