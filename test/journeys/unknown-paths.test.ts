@@ -29,6 +29,8 @@ describe('a path', () => {
       assert.match(body, /the app/)
       assert.equal(headers.get('cache-control'), 'no-cache')
       assert.match(headers.get('content-security-policy') ?? '', /frame-ancestors 'none'/)
+      const head = await get(path, asPerson, 'HEAD')
+      assert.deepEqual([head.status, head.body], [200, ''])
     })
   }
 

@@ -103,6 +103,16 @@ describe('a request that is answered before it has been read', { concurrency: fa
     line.socket.destroy()
   })
 
+  test('with an error, and has come whole by then, keeps its connection', async () => {
+    raw.say((socket) => void socket.destroy())
+    const line = await openLine(world.relay.port)
+    for (const answer of ['}', '}HTTP/1.1 502 Bad Gateway']) {
+      line.socket.write(`POST /api/x HTTP/1.1\r\n${own}Content-Length: 5\r\n\r\nhello`)
+      await line.until(answer)
+    }
+    line.socket.destroy()
+  })
+
   test('nothing that comes behind it is acted upon', async () => {
     raw.say((socket) => void socket.write(fine))
     const { length } = raw.log

@@ -178,17 +178,25 @@ describe('an upstream that answers', { concurrency: false }, () => {
     })
   }
 
+  test('with a head and closes is heard as a response that breaks off, not as a connection that does', async () => {
+    const { statuses, text } = await hears('GET', `${ok}Content-Length: 4\r\n\r\n`, true)
+    assert.deepEqual([statuses, isWhole(text)], [[200], false])
+  })
+
   for (const [name, { said, statuses, body }] of Object.entries(harmless)) {
     test(`${name} is understood`, async () => {
+      const brokenOff = () => world.nodes[0]?.bff.counts['upstream_broke_off']
+      const before = brokenOff()
       const answer = await hears('GET', said)
       assert.deepEqual([answer.statuses, bodyOf(answer.text)], [statuses, body])
+      assert.equal(brokenOff(), before)
     })
   }
 
   for (const [coding, body] of Object.entries({ Chunked: '4\r\nfine\r\n0\r\n\r\n', identity: 'fine' })) {
     test(`a body in the coding ${coding} is understood`, async () => {
       const { text } = await hears('GET', `${ok}Transfer-Encoding: ${coding}\r\n\r\n${body}`, true)
-      assert.match(text, /^HTTP\/1\.1 200 [^]*\r\n\r\n4\r\nfine\r\n0\r\n\r\n$/)
+      assert.match(text, /^HTTP\/1\.1 200 [\s\S]*\r\n\r\n4\r\nfine\r\n0\r\n\r\n$/)
     })
   }
 

@@ -99,4 +99,12 @@ describe('a client that takes its time', { concurrency: false }, () => {
     await closeServer(server)
     await bff.close()
   })
+
+  test("keeps a connection to a server of somebody else's for as long as that says, where it is longer than ours, or for ever", async () => {
+    for (const keepAliveTimeout of [90_000, 0]) {
+      const server = createServer({ keepAliveTimeout })
+      world.nodes[0]?.bff.attach(server)
+      assert.equal(server.keepAliveTimeout, keepAliveTimeout)
+    }
+  })
 })

@@ -1,11 +1,13 @@
 import assert from 'node:assert/strict'
 import { once } from 'node:events'
 import { mkdtemp, rm, writeFile } from 'node:fs/promises'
+import { createServer } from 'node:http'
 import type { AddressInfo, Socket } from 'node:net'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { after, before, describe, test } from 'node:test'
 import { setTimeout as pause } from 'node:timers/promises'
+import { closeServer, listen } from '../../demo/listen.ts'
 import { createBff } from '../../src/index.ts'
 import { createRecordedLog } from '../support/recorded-log.ts'
 import { startWorld, type World } from '../support/world.ts'
@@ -48,7 +50,21 @@ describe('a client that does not take what it is sent', { concurrency: false }, 
     })
   }
 
+  test("is let go in time by a server of somebody else's too, though it has taken some before", async () => {
+    const server = createServer((request, response) => world.nodes[0]?.bff.handle(request, response))
+    const { line, upstream } = await ask(raw, get, await listen(server, 0, '127.0.0.1'))
+    upstream.write('HTTP/1.1 200 OK\r\n\r\n')
+    upstream.write(burst)
+    await take(line.socket, 3 * aMouthful)
+    await raw.emptied(30 * limitMs)
+    line.socket.destroy()
+    await closeServer(server)
+  })
+
   test('but a little from time to time gets everything, and its event stream may be silent afterwards', async () => {
+    const warnings: Error[] = []
+    const warned = (warning: Error) => warnings.push(warning)
+    process.on('warning', warned)
     const { line, upstream } = await ask(raw, get, world.relay.port)
     upstream.write('HTTP/1.1 200 OK\r\nContent-Type: text/event-stream\r\n\r\n')
     upstream.write(burst)
@@ -63,6 +79,8 @@ describe('a client that does not take what it is sent', { concurrency: false }, 
     upstream.write('the last')
     await line.until('the last')
     line.socket.destroy()
+    process.off('warning', warned)
+    assert.deepEqual(warnings, [], 'listeners heap up')
   })
 
   describe('on a server of ours', () => {
@@ -78,7 +96,11 @@ describe('a client that does not take what it is sent', { concurrency: false }, 
       starting.defer(() => rm(spa, { recursive: true }))
       await writeFile(join(spa, 'index.html'), '<!doctype html>')
       await writeFile(join(spa, 'big.txt'), burst)
-      const routes = [{ path: '/open', upstream: raw.url, token: 'none' as const }]
+      const open = { upstream: raw.url, token: 'none' as const }
+      const routes = [
+        { path: '/open', ...open },
+        { path: '/ws', ...open, webSocket: true },
+      ]
       const options = { ...world.options, port: 0, spa, routes, timing: { idleBody: limitMs } }
       const bff = createBff(options, createRecordedLog())
       starting.defer(() => bff.close())
@@ -113,6 +135,28 @@ describe('a client that does not take what it is sent', { concurrency: false }, 
         far.write(open.repeat(20))
         asked += 20
       }
+      far.destroy()
+    })
+
+    test('is let go in time where it does not close what is over either', async () => {
+      const { far, near } = await unread()
+      far.write('garbage\r\n\r\n')
+      await once(near, 'close', { signal: AbortSignal.timeout(30 * limitMs) })
+      far.destroy()
+    })
+
+    test('is given any time where it is a WebSocket', async () => {
+      raw.say((socket) => {
+        socket.write('HTTP/1.1 101 Switching Protocols\r\nUpgrade: websocket\r\nConnection: Upgrade\r\n\r\n')
+        socket.write(burst)
+      })
+      const { far, near } = await unread()
+      const upgrade = 'Connection: Upgrade\r\nUpgrade: websocket\r\n'
+      far.write(`GET /ws/x HTTP/1.1\r\nHost: localhost\r\nOrigin: ${world.origin}\r\n${upgrade}\r\n`)
+      while (near.writableLength === 0) await pause(5)
+      await pause(2 * limitMs)
+      assert.equal(near.destroyed, false)
+      await take(far, burst.length)
       far.destroy()
     })
 

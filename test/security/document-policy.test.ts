@@ -147,6 +147,35 @@ describe("the SPA's content security policy, in a browser", () => {
     assert.equal(await ask(world.provider.issuer), 'refused')
   })
 
+  test('leaves out the hashes of styles where the operator allows all, which they would take back', async () => {
+    const spaSources = { 'style-src': ["'unsafe-inline'"] }
+    await using world = await startWorld({ https: true, store: 'memory', bff: { spa, spaSources } })
+    await using context = await chromium.newContext({ ignoreHTTPSErrors: true })
+    const page = await open(context, world)
+    const color = await page.evaluate(() => {
+      document.body.insertAdjacentHTML('beforeend', '<style>body { color: rgb(7, 8, 9) }</style>')
+      return getComputedStyle(document.body).color
+    })
+    assert.equal(color, 'rgb(7, 8, 9)')
+  })
+
+  test('knows inline parts as browsers read them, however they are written, and none in a comment', async () => {
+    const directory = await mkdtemp(join(tmpdir(), 'coatcheck-spa-'))
+    const parts = [
+      `<SCRIPT data-note="a > b">window.ran = ['in capitals']\r\n</SCRIPT >`,
+      "<!-- <script>window.ran.push('commented out')</script> -->",
+      "<script data-note='c > d'>window.ran.push('quoted')</script\n>",
+    ]
+    await writeFile(join(directory, 'index.html'), `<!doctype html>\n${parts.join('\n')}`)
+    await using world = await startWorld({ https: true, store: 'memory', bff: { spa: directory } })
+    await using context = await chromium.newContext({ ignoreHTTPSErrors: true })
+    const page = await context.newPage()
+    const response = await page.goto(world.origin)
+    assert.deepEqual(await page.evaluate(() => Reflect.get(window, 'ran')), ['in capitals', 'quoted'])
+    const policy = (await response?.headerValue('content-security-policy')) ?? ''
+    assert.equal(policy.match(/'sha256-/g)?.length, 2)
+  })
+
   test('knows the inline parts of a document that has been replaced while we run', async () => {
     const directory = await mkdtemp(join(tmpdir(), 'coatcheck-spa-'))
     await writeFile(join(directory, 'index.html'), '<script>one</script>')
