@@ -3,6 +3,7 @@ import { describe, test } from 'node:test'
 import type { Browser } from '../support/browser.ts'
 import { type OwnRedis, startRedis } from '../support/redis.ts'
 import { createTokenEndpoint } from '../support/token-endpoint.ts'
+import { startUpstream } from '../support/upstream.ts'
 import { startWorld } from '../support/world.ts'
 import { recovered } from './recovered.ts'
 
@@ -29,14 +30,19 @@ describe('an outage of the store', { concurrency: 2 }, () => {
   for (const [how, { begin, end }] of Object.entries(outages)) {
     test(`${how}, it is 503 everywhere, the cookie is kept, and all is well when it is back`, async () => {
       await using redis = await startRedis()
-      await using world = await startWorld({ redisUrl: redis.url, hurried: true })
+      await using upstream = await startUpstream()
+      const routes = [
+        { path: '/api', upstream: upstream.url },
+        { path: '/either', upstream: upstream.url, token: 'optional' as const },
+      ]
+      await using world = await startWorld({ redisUrl: redis.url, hurried: true, bff: { routes } })
       const browser = world.browser()
       await browser.login()
       const cookie = browser.cookies.get('bff')?.value
       for (let round = 0; round < 2; round++) {
         await begin(redis)
         const began = performance.now()
-        for (const path of ['/bff/user', '/api/x'])
+        for (const path of ['/bff/user', '/api/x', '/either/x'])
           await assertUnavailable(await browser.api(path), 'store_unreachable')
         await assertUnavailable(await startLogin(browser), 'store_unreachable')
         await assertUnavailable(await browser.api('/bff/logout', { method: 'POST' }), 'store_unreachable')
