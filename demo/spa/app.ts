@@ -48,7 +48,6 @@ async function call(times: number): Promise<void> {
   if (asked !== visit) return
   if (answers.some(({ status }) => status === 401)) {
     forget('signed-out', 'Your session has ended. Sign in again.')
-    find('sign-in').focus()
     return
   }
   for (const { token } of answers) if (token) coat.note(token)
@@ -66,6 +65,7 @@ find('sign-out').addEventListener('click', async () => {
   } catch {
     await check()
     find('status').textContent = 'Signing out did not work. Try again.'
+    find('sign-out').focus()
   }
 })
 find('call').addEventListener('click', () => call(1))
@@ -91,4 +91,5 @@ document.addEventListener('visibilitychange', () => {
   if (document.visibilityState === 'visible' && endsAt !== 0) check('You have signed out.')
 })
 
+find('unready').remove()
 check()

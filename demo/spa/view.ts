@@ -21,11 +21,13 @@ export function show(face: Face, message = ''): void {
     find('results').replaceChildren()
     showOrders([])
   }
+  const focused = document.activeElement
   find('signed-out').hidden = face !== 'signed-out'
   find('signed-in').hidden = face !== 'signed-in'
   find('sign-out').hidden = face !== 'signed-in'
-  find('main').ariaBusy = String(face === 'nobody')
   find('status').textContent = message
+  // Whoever works by keyboard goes on where there is something to go on with, not at the top of the page.
+  if (face === 'signed-out' && focused?.closest('[hidden]')) find('sign-in').focus()
 }
 
 /** Writes who is signed in. */

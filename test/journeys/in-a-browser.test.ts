@@ -107,6 +107,40 @@ describe('a person with a browser', () => {
     await context.close()
   })
 
+  test('is told by the page that its script has not come, and by nothing else once it has', async () => {
+    await using demo = await startDemo('memory')
+    const { world } = demo
+    await using context = await chromium.newContext()
+    const page = await context.newPage()
+    await page.route('**/app.js', (route) => route.abort())
+    await page.goto(world.origin)
+    await page.getByText('its script has not started').waitFor()
+    await page.unroute('**/app.js')
+    await page.goto(world.origin)
+    await page.getByTestId('sign-in').waitFor()
+    assert.equal(await page.getByText('its script has not started').count(), 0)
+  })
+
+  test('hears and reaches all of it without eyes and mouse, and goes on where a session has ended', async () => {
+    await using demo = await startDemo('memory')
+    const { world } = demo
+    await using context = await chromium.newContext()
+    const page = await context.newPage()
+    await logIn(page, world)
+    const status = page.getByRole('status')
+    assert.equal(await status.count(), 1, 'what is said later would not be read out')
+    await page.getByTestId('call').press('Enter')
+    await page.getByRole('log').getByRole('list').getByRole('listitem').waitFor()
+    await page.getByTestId('keep-calling').press('Tab')
+    assert.equal(await page.evaluate(() => document.activeElement?.role), 'log')
+    assert.match(await page.locator('body').ariaSnapshot(), /- term: Session ends, unused, in\n\s*- definition: /)
+
+    await context.clearCookies()
+    await page.getByTestId('call').press('Enter')
+    await status.getByText('Your session has ended').waitFor()
+    assert.equal(await page.evaluate(() => document.activeElement?.id), 'sign-in')
+  })
+
   test("an API's answer sends nobody elsewhere by a loginUrl of its own", async () => {
     await using demo = await startDemo('memory')
     const { world } = demo
