@@ -1,8 +1,9 @@
 import { randomBytes } from 'node:crypto'
 import type { Doubt, Fence, TokenRecord } from '../storage/store.ts'
 import type { ChangeWatch } from './changes.ts'
-import type { Cycle, Flight, FlightParts, Landed } from './flight-parts.ts'
+import type { Flight, FlightParts, Landed } from './flight-parts.ts'
 import { present } from './presentation.ts'
+import { releaseLease } from './release-lease.ts'
 import { untilDefinite } from './repeat.ts'
 import { TokenSet } from './token-set.ts'
 
@@ -22,12 +23,6 @@ export async function fly(parts: FlightParts, flight: Flight, seen: TokenRecord,
   const { ref, wanted } = flight
   let doubt: Doubt | null = null
   const later = (afterMs: number): Landed => ({ is: 'later', afterMs: Math.max(afterMs, timing.decline) })
-
-  /** An acquire without an answer may have been, or may yet be, carried out: nobody has to wait for its lease to lapse. */
-  async function giveBack(cycle: Cycle): Promise<void> {
-    const release = () => store.tokens.release(ref, { ...cycle, left: 0, declined: 0, backoffMs: 0 })
-    await untilDefinite(release, timing.storeBudget, timing.retry).catch(() => undefined)
-  }
 
   /** Takes another's result, or notes that it is over as well. */
   function use(record: TokenRecord): Landed | null {
@@ -53,7 +48,8 @@ export async function fly(parts: FlightParts, flight: Flight, seen: TokenRecord,
     const open = !inDoubt || permit === 'as probe' || health.mayPresentDoubtful()
     const acquire = () => store.tokens.acquire(ref, { ...cycle, doubt, open, leaseMs: timing.lease })
     const acquired = await untilDefinite(acquire, timing.storeBudget, timing.retry).catch((error: unknown) => {
-      void giveBack(cycle)
+      // It may have been, or may yet be, carried out: nobody has to wait for its lease to lapse.
+      void releaseLease(parts, cycle, { left: 0, declined: 0, backoffMs: 0 })
       throw error
     })
     doubt = null

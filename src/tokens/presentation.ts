@@ -4,6 +4,7 @@ import type { EndReason, Gone, TokenRecord } from '../storage/store.ts'
 import { backoffAfter } from './backoff.ts'
 import type { Cycle, Flight, FlightParts, Landed, Overtaken, Presented } from './flight-parts.ts'
 import { createMark, type Mark } from './mark.ts'
+import { releaseLease } from './release-lease.ts'
 import { untilDefinite } from './repeat.ts'
 import { isRevokedAfter } from './revoker.ts'
 import { TokenSet } from './token-set.ts'
@@ -25,11 +26,7 @@ export async function present(
   const tokens = TokenSet.open(seal, ref, record.set)
   const refreshToken = tokens?.refreshToken ?? null
   const release = (left: number, declined: number, backoffMs: number) =>
-    untilDefinite(
-      () => store.tokens.release(ref, { ...cycle, left, declined, backoffMs }),
-      options.timing.storeBudget,
-      options.timing.retry,
-    ).catch(() => undefined) // failing that the lease lapses
+    releaseLease(parts, cycle, { left, declined, backoffMs })
   if (tokens === null || refreshToken === null) {
     // For those who can read it: the set has been written anew since it was seen.
     await release(0, record.declined, 0)
