@@ -1,4 +1,7 @@
+import assert from 'node:assert/strict'
+import { once } from 'node:events'
 import { createServer, type RequestListener, type Server, type ServerOptions } from 'node:http'
+import type { Socket } from 'node:net'
 import { WebSocketServer } from 'ws'
 import { closeServer, listen } from '../../demo/listen.ts'
 import { type Bff, type BffOptions, createBff } from '../../src/index.ts'
@@ -6,6 +9,7 @@ import { createRecordedLog, type LogLine } from '../support/recorded-log.ts'
 import { startRecordingRelay } from '../support/recording-relay.ts'
 import type { Relay } from '../support/relay.ts'
 import { startWorld, type World } from '../support/world.ts'
+import { ask, type RawUpstream } from './raw-peers.ts'
 
 /** A BFF that is part of somebody else's program. */
 export interface Embedding extends AsyncDisposable {
@@ -81,4 +85,17 @@ export async function startDirectServer(bff: Pick<Bff, 'handle' | 'attach'>): Pr
     port: await listen(server, 0, '127.0.0.1'),
     [Symbol.asyncDispose]: () => closeServer(server),
   }
+}
+
+/** Both ends of a request that the upstream has heard, and the server's own of its connection. */
+export async function askDirectly(
+  { server, port }: Pick<DirectServer, 'server' | 'port'>,
+  raw: RawUpstream,
+  request: string,
+) {
+  const accepted = once(server, 'connection')
+  const ends = await ask(raw, request, port)
+  const [near]: Socket[] = await accepted
+  assert.ok(near)
+  return { ...ends, near }
 }

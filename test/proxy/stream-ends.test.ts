@@ -1,13 +1,12 @@
 import assert from 'node:assert/strict'
 import { once } from 'node:events'
 import type { Server } from 'node:http'
-import type { Socket } from 'node:net'
 import { after, before, describe, test } from 'node:test'
 import { setTimeout as pause } from 'node:timers/promises'
 import { createBff } from '../../src/index.ts'
 import { createRecordedLog } from '../support/recorded-log.ts'
 import { startWorld, type World } from '../support/world.ts'
-import { startDirectServer } from './embedding.ts'
+import { askDirectly, startDirectServer } from './embedding.ts'
 import { ask, isWhole, openLine, type RawUpstream, startRawUpstream } from './raw-peers.ts'
 import { agreed, ended, frame, signIn } from './stream-peers.ts'
 
@@ -84,11 +83,8 @@ describe('a client that does nothing about the end of its session', () => {
 
   test('nor reads its event stream loses it all the same', async () => {
     const user = await signIn(world)
-    const accepted = once(server, 'connection')
-    const { line, upstream } = await ask(raw, user.get, port)
+    const { line, upstream, near } = await askDirectly({ server, port }, raw, user.get)
     line.socket.pause()
-    const [near]: Socket[] = await accepted
-    assert.ok(near)
     upstream.write(`${stream}\r\n`)
     upstream.write(Buffer.alloc(30_000_000, 'data: more\n\n'))
     while (!near.writableNeedDrain) await pause(10)
@@ -101,10 +97,7 @@ describe('a client that does nothing about the end of its session', () => {
 
   test('but reads, however late, hears of it on its WebSocket behind all that came before', async () => {
     const user = await signIn(world)
-    const accepted = once(server, 'connection')
-    const { line, upstream } = await ask(raw, user.handshake, port)
-    const [near]: Socket[] = await accepted
-    assert.ok(near)
+    const { line, upstream, near } = await askDirectly({ server, port }, raw, user.handshake)
     upstream.write(agreed)
     await line.until('\r\n\r\n')
     line.socket.pause()
@@ -120,11 +113,8 @@ describe('a client that does nothing about the end of its session', () => {
 
   test('nor closes its WebSocket loses it a second after it was told', async () => {
     const user = await signIn(world)
-    const accepted = once(server, 'connection')
-    const { line, upstream } = await ask(raw, user.handshake, port)
+    const { line, upstream, near } = await askDirectly({ server, port }, raw, user.handshake)
     line.socket.allowHalfOpen = true
-    const [near]: Socket[] = await accepted
-    assert.ok(near)
     upstream.write(agreed)
     await line.until('\r\n\r\n')
     const gone = once(near, 'close', { signal: AbortSignal.timeout(patienceMs) })

@@ -1,10 +1,9 @@
 import assert from 'node:assert/strict'
 import { once } from 'node:events'
 import type { Server } from 'node:http'
-import type { Socket } from 'node:net'
 import { after, before, describe, test } from 'node:test'
 import { startWorld, type World } from '../support/world.ts'
-import { startDirectServer } from './embedding.ts'
+import { askDirectly, startDirectServer } from './embedding.ts'
 import { pour, stalled } from './pour.ts'
 import { ask, type RawUpstream, startRawUpstream } from './raw-peers.ts'
 import { agreed, ended, frame, frameHead, signIn } from './stream-peers.ts'
@@ -67,10 +66,7 @@ describe('a WebSocket whose session ends while a frame is under way', { concurre
 
   test('is heard until the browser closes, though it was told to wait for its upstream', async () => {
     const user = await signIn(world)
-    const accepted = once(server, 'connection')
-    const { line, upstream } = await ask(raw, user.handshake, port)
-    const [near]: Socket[] = await accepted
-    assert.ok(near)
+    const { line, upstream, near } = await askDirectly({ server, port }, raw, user.handshake)
     upstream.write(agreed)
     await line.until('\r\n\r\n')
     upstream.pause()
@@ -86,10 +82,7 @@ describe('a WebSocket whose session ends while a frame is under way', { concurre
 
   test('passes nothing on that the browser says from then on', async () => {
     const user = await signIn(world)
-    const accepted = once(server, 'connection')
-    const { line, upstream } = await ask(raw, user.handshake, port)
-    const [near]: Socket[] = await accepted
-    assert.ok(near)
+    const { line, upstream, near } = await askDirectly({ server, port }, raw, user.handshake)
     upstream.write(agreed)
     upstream.write(Buffer.concat([frameHead(5), Buffer.from('he')]))
     await line.until('he')
